@@ -1,0 +1,12 @@
+//! For those who write levels: `levels/` is derived from `solutions/`.
+//!
+//! `markers` reads the exercises that a solution's source marks, and makes the
+//! skeleton's source, pure; `sync` does that for whole crates and keeps what a
+//! learner has edited; `lines` shows where two texts differ. Read them in that order.
+
+mod lines;
+mod markers;
+mod sync;
+pub mod variations;
+
+pub use sync::{Mode, sync};

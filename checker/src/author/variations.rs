@@ -1,0 +1,251 @@
+//! Variations of the finished levels: mistakes that learners make, other right ways,
+//! and each exercise left undone. They show that the checks can fail, and that they
+//! don't fail what is right.
+//!
+//! A variation is a text file in checker/variations/NN-name:
+//!
+//! ```text
+//! # What is different, in one line
+//! breaks: pivot.old-root-gone pivot.no-put-old     (or: nothing)
+//! file: src/pivot.rs
+//! <<<<
+//! lines of the finished level
+//! ====
+//! what stands there instead
+//! >>>>
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::markers::{exercises, solved, undo};
+use crate::judge::Level;
+use crate::judge::levels::ALL;
+
+/// A finished level with something changed.
+pub struct Variation {
+    pub level: &'static Level,
+    /// The file's name, or `exercise-N` for one that is left undone.
+    pub name: String,
+    pub title: String,
+    /// The checks that must fail; `None` when any will do.
+    pub breaks: Option<Vec<String>>,
+    /// All source files, by their names from the crate's folder on.
+    sources: BTreeMap<PathBuf, String>,
+}
+
+impl Variation {
+    /// `variation-03-chroot-kept`
+    pub fn package(&self) -> String {
+        format!("variation-{}-{}", self.level.number, self.name)
+    }
+}
+
+/// Every variation of these levels: the catalogue's, then the derived ones.
+///
+/// Errors: a file that doesn't say what it changes, or no longer fits the solution.
+pub fn load(root: &Path, levels: &[&'static Level]) -> Result<Vec<Variation>> {
+    let mut all = Vec::new();
+    for level in levels {
+        let marked = sources(&root.join("solutions").join(level.folder()))?;
+        let finished: BTreeMap<PathBuf, String> = marked
+            .iter()
+            .map(|(path, text)| Ok((path.clone(), solved(text)?)))
+            .collect::<Result<_>>()?;
+        let catalogue = root.join("checker/variations").join(level.folder());
+        for path in files_in(&catalogue)? {
+            let text = fs::read_to_string(&path)?;
+            let variation = read(level, &path, &text, &finished)
+                .with_context(|| format!("{}", path.display()))?;
+            all.push(variation);
+        }
+        for (path, text) in &marked {
+            for exercise in exercises(text)? {
+                let mut sources = finished.clone();
+                sources.insert(path.clone(), undo(text, exercise.number)?);
+                all.push(Variation {
+                    level,
+                    name: format!("exercise-{}", exercise.number),
+                    title: format!("undone: {}", exercise.title),
+                    breaks: None,
+                    sources,
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("read {}", folder.display()))?;
+    let mut all: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).collect();
+    all.sort();
+    Ok(all)
+}
+
+/// The source files of a crate.
+fn sources(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let text = |path: PathBuf| {
+        let name = path.strip_prefix(folder)?.to_owned();
+        Ok((name, fs::read_to_string(&path)?))
+    };
+    files_in(&folder.join("src"))?
+        .into_iter()
+        .map(text)
+        .collect()
+}
+
+fn read(
+    level: &'static Level,
+    path: &Path,
+    text: &str,
+    finished: &BTreeMap<PathBuf, String>,
+) -> Result<Variation> {
+    let name = path.file_stem().context("a file's name")?.to_string_lossy();
+    let mut lines = text.lines();
+    let title = lines.next().and_then(|line| line.strip_prefix("# "));
+    let title = title.context("the first line must be `# ` and a title")?;
+    let mut breaks = None;
+    let mut sources = finished.clone();
+    let mut file = None;
+    while let Some(line) = lines.next() {
+        if let Some(names) = line.strip_prefix("breaks:") {
+            let names = names.split_whitespace().filter(|name| *name != "nothing");
+            breaks = Some(names.map(str::to_owned).collect::<Vec<_>>());
+        } else if let Some(name) = line.strip_prefix("file:") {
+            file = Some(PathBuf::from(name.trim()));
+        } else if line == "<<<<" {
+            let old: Vec<&str> =
+                lines.by_ref().take_while(|line| *line != "====").collect();
+            let new: Vec<&str> =
+                lines.by_ref().take_while(|line| *line != ">>>>").collect();
+            let file = file.as_ref().context("`file:` must come before `<<<<`")?;
+            let text = sources
+                .get_mut(file)
+                .with_context(|| format!("no {}", file.display()))?;
+            *text = replace(text, &block(&old), &block(&new))?;
+        }
+    }
+    let breaks = breaks.context("`breaks:` is missing")?;
+    if let Some(name) = breaks.iter().find(|name| !known(level, name)) {
+        bail!("there is no check {name} in level {}", level.number);
+    }
+    let (name, title) = (name.into_owned(), title.to_owned());
+    Ok(Variation {
+        level,
+        name,
+        title,
+        breaks: Some(breaks),
+        sources,
+    })
+}
+
+fn block(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn known(level: &Level, name: &str) -> bool {
+    level.checks.iter().any(|check| check.id == name)
+}
+
+/// Replace lines that stand in a text exactly once.
+fn replace(text: &str, old: &str, new: &str) -> Result<String> {
+    match text.matches(old).count() {
+        1 if !old.is_empty() => Ok(text.replacen(old, new, 1)),
+        0 => bail!("the finished level doesn't have these lines:\n{old}"),
+        _ => bail!("the finished level has these lines more than once:\n{old}"),
+    }
+}
+
+/// Write a workspace with one crate for each variation. It stands on the same
+/// finished levels and the same Cargo.lock as the project.
+pub fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let members: Vec<String> =
+        all.iter().map(|v| format!("{:?}", v.package())).collect();
+    // The checker itself, and its profile, have no place there.
+    let manifest: String = manifest
+        .lines()
+        .take_while(|line| !line.starts_with("[profile.dev.package.checker]"))
+        .filter(|line| !line.starts_with("default-members"))
+        .map(|line| match line {
+            _ if line.starts_with("members") => {
+                format!("members = [{}]\n", members.join(", "))
+            }
+            "[workspace.lints.rust]" => format!("{line}\nunused = \"allow\"\n"),
+            // Hundreds of programs are linked, and nobody debugs or edits them.
+            _ if line.starts_with("debug = ") => {
+                "debug = false\nincremental = false\nstrip = \"debuginfo\"\n".into()
+            }
+            _ => format!("{line}\n").replace(
+                "path = \"solutions/",
+                &format!("path = \"{}/solutions/", root.display()),
+            ),
+        })
+        .collect();
+    put(&folder.join("Cargo.toml"), &manifest)?;
+    put(
+        &folder.join("Cargo.lock"),
+        &fs::read_to_string(root.join("Cargo.lock"))?,
+    )?;
+    for variation in all {
+        let crate_folder = folder.join(variation.package());
+        let solution = root.join("solutions").join(variation.level.folder());
+        let manifest = fs::read_to_string(solution.join("Cargo.toml"))?;
+        let package = format!("solution-{}", variation.level.number);
+        let manifest = manifest.replace(
+            &format!("name = \"{package}\""),
+            &format!("name = \"{}\"", variation.package()),
+        );
+        put(
+            &crate_folder.join("Cargo.toml"),
+            &without_library(&manifest),
+        )?;
+        for (path, text) in &variation.sources {
+            // A library nobody asks for would only be compiled.
+            if path != Path::new("src/lib.rs") {
+                put(&crate_folder.join(path), text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn without_library(manifest: &str) -> String {
+    let mut inside = false;
+    let mut kept = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[lib]";
+        }
+        if !inside {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// Write a file, unless it says this already: cargo goes by the time of change.
+fn put(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// The levels that are meant: all, if none is named.
+pub fn levels(names: &[&'static Level]) -> Vec<&'static Level> {
+    match names.is_empty() {
+        true => ALL.to_vec(),
+        false => names.to_vec(),
+    }
+}

@@ -1,0 +1,308 @@
+//! The seat belt: throw-away namespaces in which a learner's program can do its
+//! worst. Read `janitor` (how it is built), then `tree` (what is seen in it),
+//! `identity` (who one is in it), `init` (what runs in it) and `watch`.
+
+mod cgroup;
+mod identity;
+mod init;
+mod janitor;
+mod tree;
+mod wire;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Seek;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt,
+};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+
+pub use cgroup::{Limits, Memory};
+pub use identity::Identity;
+pub use tree::{Shown, read_mounts, unescape};
+pub use wire::{End, Event, Facts, Received, Start};
+
+use crate::sys;
+use wire::Request;
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    pub limits: Limits,
+    /// Files and directories of the host that are to be seen at these places.
+    pub shown: Vec<Shown>,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        let limits = Limits {
+            memory: 512 << 20,
+            processes: 512,
+        };
+        Self {
+            limits,
+            shown: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no sandbox on this host: which call failed on what.
+#[derive(Debug)]
+pub struct Refused {
+    pub step: String,
+    pub errno: Option<Errno>,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        out.write_str(&self.step)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The sandbox is no more, or might as well be: its init doesn't answer.
+#[derive(Debug)]
+pub struct Gone;
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        out.write_str("the sandbox's init is gone")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+/// How long init may take for an answer. Programs can hold it up, though not for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A running sandbox. Dropping it ends everything in it.
+pub struct Belt {
+    control: Option<OwnedFd>,
+    janitor: Pid,
+    /// The sandbox's init, by its pid on the host.
+    init: Pid,
+    root: OwnedFd,
+    /// The mount table of init, /proc/PID/mountinfo.
+    mounts: File,
+    cgroup: Option<Memory>,
+    facts: Facts,
+    /// Events that came while something else was waited for.
+    pending: VecDeque<Received<Event>>,
+}
+
+impl Belt {
+    /// Build a sandbox.
+    ///
+    /// Errors: [`Refused`] when the host doesn't allow one.
+    pub fn fasten(fit: &Fit) -> Result<Self> {
+        // Who ignores it, learns of no child's end (man 2 waitpid); callers may have
+        // handed that down.
+        sys::default_action(Signal::SIGCHLD);
+        let identity = Identity::of_caller();
+        let (ours, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .context("socketpair")?;
+        setsockopt(&ours, sockopt::PassCred, &true).context("SO_PASSCRED")?;
+        let janitor = match sys::fork().context("fork")? {
+            ForkResult::Child => janitor::run(theirs, fit, identity),
+            ForkResult::Parent { child } => child,
+        };
+        drop(theirs);
+        let first = wire::receive::<Event>(&ours);
+        let refused = |step: String, errno: i32| {
+            let _ = waitpid(janitor, None);
+            let errno = (errno != 0).then(|| Errno::from_raw(errno));
+            Err(Refused { step, errno }.into())
+        };
+        match first? {
+            Some(Received {
+                message: Event::Ready(facts),
+                sender,
+                descriptors,
+            }) => {
+                let Ok([root, mounts]) = <[OwnedFd; 2]>::try_from(descriptors)
+                else {
+                    bail!("no root and no mount table came with Ready");
+                };
+                let cgroup = facts.cgroup.then(|| Memory::of(janitor)).flatten();
+                Ok(Self {
+                    control: Some(ours),
+                    janitor,
+                    init: Pid::from_raw(sender),
+                    root,
+                    mounts: mounts.into(),
+                    cgroup,
+                    facts,
+                    pending: VecDeque::new(),
+                })
+            }
+            Some(Received {
+                message: Event::Failed { step, errno },
+                ..
+            }) => {
+                drop(ours);
+                refused(step, errno)
+            }
+            _ => refused("the sandbox's builder died".into(), 0),
+        }
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn init(&self) -> Pid {
+        self.init
+    }
+
+    /// The sandbox's `/`, to look things up from (O_PATH).
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Readable when there is an event.
+    pub fn events(&self) -> BorrowedFd<'_> {
+        self.control.as_ref().expect("open until dropped").as_fd()
+    }
+
+    /// Start a program with these descriptors as its 0, 1, 2, … . Returns its pid on
+    /// the host and inside.
+    ///
+    /// Errors: the errno with which it could not be executed; [`Gone`].
+    pub fn start(&mut self, start: Start, descriptors: &[RawFd]) -> Result<Started> {
+        self.ask(&Request::Start(start), descriptors)?;
+        let begun = self.expect(|event| {
+            matches!(event, Event::Started { .. } | Event::NotStarted { .. })
+        })?;
+        match begun.message {
+            Event::Started { pid } => Ok(Started {
+                host: Pid::from_raw(begun.sender),
+                inside: pid,
+            }),
+            Event::NotStarted { errno, .. } => Err(Errno::from_raw(errno).into()),
+            _ => bail!("unexpected answer from the sandbox's init"),
+        }
+    }
+
+    /// The mount table of the programs' caller, as in /proc/PID/mountinfo. A very long
+    /// one is cut.
+    pub fn mounts(&mut self) -> Result<String> {
+        self.mounts.rewind().context("lseek mountinfo")?;
+        read_mounts(&self.mounts).context("read mountinfo")
+    }
+
+    /// What the sandbox's cgroup says of its memory, if there is one.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.cgroup.as_ref()
+    }
+
+    /// End every process in the sandbox but its init.
+    ///
+    /// Errors: [`Gone`].
+    pub fn sweep(&mut self) -> Result<()> {
+        self.ask(&Request::Sweep, &[])?;
+        self.expect(|event| matches!(event, Event::Swept)).map(drop)
+    }
+
+    /// The next event; `None` when the sandbox is gone.
+    pub fn next_event(&mut self) -> Result<Option<Received<Event>>> {
+        match self.pending.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => wire::receive(&self.events()),
+        }
+    }
+
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    fn ask(&self, request: &Request, descriptors: &[RawFd]) -> Result<()> {
+        let sent = wire::send(&self.events(), request, descriptors);
+        sent.map_err(|error| match error.downcast_ref::<Errno>() {
+            Some(Errno::EPIPE | Errno::ECONNRESET) => Gone.into(),
+            // Not the errno itself: that would be the program's.
+            _ => anyhow!("{error:#}"),
+        })
+    }
+
+    fn expect(&mut self, wanted: fn(&Event) -> bool) -> Result<Received<Event>> {
+        let asked = Instant::now();
+        loop {
+            let left = PATIENCE.saturating_sub(asked.elapsed()).as_millis() as u16;
+            let mut answer = [PollFd::new(self.events(), PollFlags::POLLIN)];
+            match poll(&mut answer, PollTimeout::from(left)) {
+                Err(Errno::EINTR) => continue,
+                Ok(0) => bail!(Gone),
+                polled => polled.context("poll")?,
+            };
+            let Some(received) = wire::receive::<Event>(&self.events())? else {
+                bail!(Gone);
+            };
+            if wanted(&received.message) {
+                return Ok(received);
+            }
+            self.pending.push_back(received);
+        }
+    }
+
+    /// End the sandbox and wait until nothing of it is left; but not for ever: taking
+    /// apart some ten thousand mounts takes the kernel long, and the janitor waits for
+    /// that. Returns the signal that killed its init, if one did: reboot(2) inside does
+    /// that.
+    pub fn release(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        self.control.take()?;
+        // Nobody can stop init from leaving; but if it were stuck, this helps.
+        let begun = Instant::now();
+        loop {
+            match waitpid(self.janitor, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) if begun.elapsed() > PATIENCE => {
+                    return None;
+                }
+                Ok(WaitStatus::StillAlive) => {
+                    if begun.elapsed() > PATIENCE / 2 {
+                        sys::kill_now(self.init);
+                    }
+                    sleep(Duration::from_micros(300));
+                }
+                Ok(WaitStatus::Exited(_, status))
+                    if status > janitor::INIT_KILLED =>
+                {
+                    return Some(status - janitor::INIT_KILLED);
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Belt {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A program that was started in the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Its pid on the host.
+    pub host: Pid,
+    /// Its pid inside.
+    pub inside: i32,
+}

@@ -1,0 +1,280 @@
+//! `check`: build, run, judge, tell.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::belt::{Fit, Refused, Shown};
+use crate::judge::levels::{self, ALL};
+use crate::judge::{Finding, Judgement, Level, Outcome, Verdict};
+use crate::observe::{Program, observe};
+use crate::render::{json, terminal};
+use crate::status::Status;
+use crate::text::say;
+use crate::workspace::{self, Build, Whose};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The levels to judge: number, name, or the beginning of a name.
+    #[arg(value_name = "LEVEL")]
+    levels: Vec<String>,
+    /// Judge every level.
+    #[arg(long)]
+    all: bool,
+    /// Judge the finished levels in solutions/ instead of yours.
+    #[arg(long, conflicts_with = "bin")]
+    solutions: bool,
+    /// Judge this executable instead: any language, if it keeps the contract.
+    #[arg(long, value_name = "PROGRAM")]
+    bin: Option<PathBuf>,
+    /// A level that this host can't show counts as failed.
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON report instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Explain every failure, not only the first of a level.
+    #[arg(long, short)]
+    verbose: bool,
+    /// How long one run of the program may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    limit: u64,
+    /// Also write down what was seen, as JSON, in this file.
+    #[arg(long, value_name = "FILE", hide = true)]
+    evidence: Option<PathBuf>,
+}
+
+/// Judge, and print the verdicts.
+///
+/// Errors: wrong usage, or no project around.
+pub fn check(options: &Options) -> Result<Status> {
+    let levels = chosen(options)?;
+    let own_work = options.bin.is_none() && !options.solutions;
+    let limit = Duration::from_secs(options.limit);
+    let outcomes = match &options.bin {
+        Some(program) => {
+            let program = own_program(program, limit)?;
+            levels
+                .iter()
+                .map(|level| judge(level, &program, options.evidence.as_deref()))
+                .collect()
+        }
+        None => {
+            let whose = match options.solutions {
+                true => Whose::Solution,
+                false => Whose::Learner,
+            };
+            judge_all(&levels, whose, limit, options.evidence.as_deref())?
+        }
+    };
+    if options.json {
+        say(&json::render(&outcomes, crate::status::kernel()));
+    } else {
+        let style = terminal::Style {
+            width: crate::status::width(),
+            verbose: options.verbose,
+        };
+        for outcome in &outcomes {
+            say(&terminal::outcome(outcome, style));
+        }
+        if outcomes.len() > 1 {
+            say(&terminal::summary(&outcomes));
+        } else if own_work && outcomes[0].verdict == Verdict::Pass {
+            say(&farewell(levels[0]));
+        }
+    }
+    Ok(Status::of(&outcomes, options.strict))
+}
+
+/// A learner's level is done: what now?
+fn farewell(done: &Level) -> String {
+    let mut text = format!("\nNow you know {}.\n", done.learned);
+    let lesson = Whose::Learner.folder(done);
+    text +=
+        "Take out #![allow(…)] at the top, and try the experiments of the lesson:\n";
+    text += &format!("  {}/README.md, \"See it\"\n", lesson.display());
+    let next = ALL
+        .iter()
+        .skip_while(|level| level.number != done.number)
+        .nth(1);
+    if let Some(next) = next {
+        let folder = Whose::Learner.folder(next);
+        text += &format!(
+            "Next: level {}, {}/README.md\n",
+            next.number,
+            folder.display()
+        );
+    }
+    text
+}
+
+fn chosen(options: &Options) -> Result<Vec<&'static Level>> {
+    if options.all {
+        if !options.levels.is_empty() {
+            bail!("either --all or LEVEL, not both");
+        }
+        return Ok(ALL.to_vec());
+    }
+    if options.levels.is_empty() {
+        bail!("which level? Name one, or say --all");
+    }
+    options.levels.iter().map(|name| find(name)).collect()
+}
+
+/// The level of this name. Errors: none is meant; with the nearest ones.
+pub fn find(name: &str) -> Result<&'static Level> {
+    match levels::find(name) {
+        Ok(level) => Ok(level),
+        Err(_) if name.parse::<u32>().is_ok() => {
+            bail!(
+                "no level {name}: there are {} to {}",
+                ALL[0].number,
+                ALL[ALL.len() - 1].number
+            )
+        }
+        Err(near) => bail!("no level {name:?}: did you mean {}?", near.join(" or ")),
+    }
+}
+
+/// Build and judge levels of this project.
+pub fn judge_all(
+    levels: &[&Level],
+    whose: Whose,
+    limit: Duration,
+    evidence: Option<&Path>,
+) -> Result<Vec<Outcome>> {
+    let root = workspace::root()?;
+    let packages: Vec<String> =
+        levels.iter().map(|level| whose.package(level)).collect();
+    let mut builds = workspace::build(&root, &packages)?;
+    let mut outcomes = Vec::new();
+    for (level, package) in levels.iter().zip(packages) {
+        let outcome = match builds
+            .remove(&package)
+            .context("a package without a build")?
+        {
+            Build::Done(path) => {
+                judge(level, &level_program(&package, path, limit), evidence)
+            }
+            Build::Failed(output) => Outcome {
+                level: level.number.into(),
+                name: level.name.into(),
+                program: package,
+                verdict: Verdict::Unbuilt { output },
+                checks: Vec::new(),
+                milliseconds: 0,
+            },
+        };
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// A level's program: it is shown in the sandbox under its package's name.
+pub fn level_program(
+    package: &str,
+    executable: PathBuf,
+    limit: Duration,
+) -> Program {
+    let inside = Path::new("/workshop/bin").join(package);
+    let shown = vec![Shown {
+        host: executable,
+        inside: inside.clone(),
+    }];
+    let fit = Fit {
+        shown,
+        ..Fit::default()
+    };
+    Program {
+        name: package.into(),
+        path: inside,
+        fit,
+        limit,
+    }
+}
+
+/// Somebody's own program: it stays where it is, with what lies beside it.
+fn own_program(path: &Path, limit: Duration) -> Result<Program> {
+    let path = std::path::absolute(path)?;
+    let name = path
+        .file_name()
+        .context("--bin needs a file's name")?
+        .to_string_lossy();
+    if !path.exists() {
+        bail!("{}: no such file", path.display());
+    }
+    if path.is_dir() {
+        bail!("{}: is a directory; --bin takes a program", path.display());
+    }
+    let mut shown = Vec::new();
+    for path in [path.clone(), path.canonicalize()?] {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        // All of /tmp would cover the sandbox's own.
+        let seen = match folder.components().count() > 2 {
+            true => folder,
+            false => path.as_path(),
+        };
+        shown.push(Shown {
+            host: seen.into(),
+            inside: seen.into(),
+        });
+    }
+    let name = name.into_owned();
+    Ok(Program {
+        name,
+        path,
+        fit: Fit {
+            shown,
+            ..Fit::default()
+        },
+        limit,
+    })
+}
+
+/// Observe and judge one program.
+pub fn judge(level: &Level, program: &Program, evidence: Option<&Path>) -> Outcome {
+    let begun = Instant::now();
+    let (verdict, checks) = match observe(level, program) {
+        Ok(seen) => {
+            if let Some(path) = evidence {
+                let text = serde_json::to_string_pretty(&seen).unwrap_or_default();
+                if let Err(error) = std::fs::write(path, text) {
+                    eprintln!("write {}: {error}", path.display());
+                }
+            }
+            let checks = level.judge(&seen);
+            (verdict(&checks), checks)
+        }
+        Err(error) => (no_verdict(&error), Vec::new()),
+    };
+    Outcome {
+        level: level.number.into(),
+        name: level.name.into(),
+        program: program.name.clone(),
+        verdict,
+        checks,
+        milliseconds: begun.elapsed().as_millis() as u64,
+    }
+}
+
+fn verdict(checks: &[Judgement]) -> Verdict {
+    match checks.iter().all(|check| check.finding == Finding::Pass) {
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    }
+}
+
+/// Without evidence: can this host not do it, or is the checker at fault?
+fn no_verdict(error: &anyhow::Error) -> Verdict {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => {
+            let (reason, cure) = crate::doctor::explain(refused);
+            Verdict::Cannot { reason, cure }
+        }
+        None => Verdict::Broken {
+            reason: format!("{error:#}"),
+        },
+    }
+}

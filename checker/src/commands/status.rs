@@ -1,0 +1,72 @@
+//! No command: where am I, and what is next?
+
+use std::time::Duration;
+
+use anyhow::Result;
+use colored::Colorize;
+
+use super::check::judge_all;
+use crate::judge::levels::ALL;
+use crate::judge::{Outcome, Verdict};
+use crate::render::terminal;
+use crate::status::{Status, width};
+use crate::text::say;
+use crate::workspace::Whose;
+
+/// Judge the levels in their order, and show the first one that isn't done.
+pub fn status() -> Result<Status> {
+    say(&format!(
+        "{}  rebuild Docker from scratch, in Rust\n\n",
+        "Rubber Crab".bold()
+    ));
+    let outcomes = judge_all(ALL, Whose::Learner, Duration::from_secs(10), None)?;
+    for (level, outcome) in ALL.iter().zip(&outcomes) {
+        say(&format!(
+            "  {} {}  {:<12} {}\n",
+            mark(outcome),
+            level.number,
+            level.name,
+            level.title
+        ));
+    }
+    say("\n");
+    let undone = ALL
+        .iter()
+        .zip(&outcomes)
+        .find(|(_, o)| o.verdict != Verdict::Pass);
+    let Some((level, outcome)) = undone else {
+        say("All levels pass. Have a look at solutions/ to compare.\n");
+        return Ok(Status::Success);
+    };
+    let style = terminal::Style {
+        width: width(),
+        verbose: false,
+    };
+    say(&terminal::outcome(outcome, style));
+    let folder = Whose::Learner.folder(level);
+    let folder = folder.display();
+    say(&format!("\nYour turn: level {}\n", level.number));
+    say(&format!("  1. read   {folder}/README.md\n"));
+    say(&format!(
+        "  2. edit   {folder}/src/   (look for EXERCISE)\n"
+    ));
+    say(&format!(
+        "  3. check  cargo checker check {}\n",
+        level.number
+    ));
+    say(&format!(
+        "  stuck?    cargo checker hint {}\n",
+        level.number
+    ));
+    Ok(Status::of(&outcomes, false))
+}
+
+fn mark(outcome: &Outcome) -> String {
+    match &outcome.verdict {
+        Verdict::Pass => format!("{} pass   ", "✓".green()),
+        Verdict::Fail => format!("{} fail   ", "✗".red()),
+        Verdict::Unbuilt { .. } => format!("{} unbuilt", "✗".red()),
+        Verdict::Cannot { .. } => format!("{} cannot ", "–".yellow()),
+        Verdict::Broken { .. } => format!("{} broken ", "!".magenta()),
+    }
+}

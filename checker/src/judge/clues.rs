@@ -1,0 +1,62 @@
+//! When the command never ran, the kernel has shown us nothing of it. Then the line
+//! that the runtime itself wrote is the best clue: which call, and which errno.
+
+use nix::errno::Errno;
+
+use super::common::starts;
+use super::{Finding, waits};
+use crate::evidence::{Evidence, Run};
+
+/// A failed call, and what it means here.
+pub struct Clue {
+    /// Words that are all in the line, in lower case.
+    pub words: &'static [&'static str],
+    pub errno: Errno,
+    pub likely: &'static str,
+    pub next: &'static str,
+    pub more: &'static str,
+}
+
+/// As [`starts`], but with the meaning of the first clue that fits.
+pub fn starts_with(evidence: &Evidence, clues: &[&[Clue]]) -> Finding {
+    let finding = starts(evidence);
+    let run = evidence.run("look");
+    let Finding::Fail(mut diagnosis) = finding else {
+        return finding;
+    };
+    if run.seen.is_none() {
+        let fits = |clue: &&Clue| run.stderr.lines().any(|line| clue.fits(line));
+        if let Some(clue) = clues.iter().flat_map(|part| part.iter()).find(fits) {
+            diagnosis.likely = clue.likely.into();
+            diagnosis.next = clue.next.into();
+            diagnosis.more = clue.more.into();
+        }
+    }
+    Finding::Fail(diagnosis)
+}
+
+impl Clue {
+    /// The errno may be there by its name or in the words of strerror.
+    fn fits(&self, line: &str) -> bool {
+        let line = line.to_lowercase();
+        let name = format!("{:?}", self.errno).to_lowercase();
+        let text = self.errno.desc().to_lowercase();
+        self.words.iter().all(|word| line.contains(word))
+            && (line.contains(&name) || line.contains(&text))
+    }
+}
+
+/// A failure that comes of mounts in the caller's table waits for the check which
+/// names that mistake.
+pub fn unless_leaked(finding: Finding, private: &Finding, id: &str) -> Finding {
+    match (&finding, private) {
+        (Finding::Fail(_), Finding::Fail(_)) => waits(id),
+        (Finding::Fail(_), Finding::Waits { on }) => waits(on),
+        _ => finding,
+    }
+}
+
+/// Did this run leave mounts in the caller's table?
+pub fn leaked(run: &Run) -> bool {
+    !run.mounts_after.is_empty() || !run.mounts_during.is_empty()
+}

@@ -1,0 +1,150 @@
+//! The pure part: expectations × evidence = verdicts. Each level's file in `levels`
+//! reads as its specification; `common` holds what all containers must keep.
+
+mod clues;
+mod common;
+pub mod levels;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Evidence, Run};
+use crate::observe::plan::Plan;
+
+/// A level, as the checker knows it.
+pub struct Level {
+    /// Two digits.
+    pub number: &'static str,
+    /// The folder's name without the number.
+    pub name: &'static str,
+    /// The primitive, in a few words.
+    pub title: &'static str,
+    /// What the learner can say afterwards.
+    pub learned: &'static str,
+    /// Does the program take images?
+    pub contained: bool,
+    pub runs: fn() -> Vec<Plan>,
+    pub checks: &'static [Check],
+}
+
+impl Level {
+    /// `03-pivot-root`
+    pub fn folder(&self) -> String {
+        format!("{}-{}", self.number, self.name)
+    }
+
+    /// What every check of this level makes of the evidence.
+    pub fn judge(&self, evidence: &Evidence) -> Vec<Judgement> {
+        let judge = |check: &Check| Judgement {
+            id: check.id.into(),
+            claim: check.claim.into(),
+            finding: (check.judge)(evidence),
+        };
+        let mut all: Vec<Judgement> = self.checks.iter().map(judge).collect();
+        let failed = |one: &Judgement| matches!(one.finding, Finding::Fail(_));
+        if !all.iter().any(failed) {
+            // Something has to say why: not everything can wait.
+            let waiting = |one: &&mut Judgement| one.finding != Finding::Pass;
+            if let Some(first) = all.iter_mut().find(waiting) {
+                first.finding = common::cut_short(evidence);
+            }
+        }
+        all
+    }
+}
+
+/// One thing that must hold.
+pub struct Check {
+    /// Stable for ever: progress, slides and grades refer to it.
+    pub id: &'static str,
+    /// What must hold, as one phrase.
+    pub claim: &'static str,
+    pub judge: fn(&Evidence) -> Finding,
+}
+
+/// What one check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    pub id: String,
+    pub claim: String,
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "kebab-case")]
+pub enum Finding {
+    Pass,
+    Fail(Box<Diagnosis>),
+    /// Nothing can be said before another check passes: which one.
+    Waits {
+        on: String,
+    },
+}
+
+/// A failure, explained. Each part is plain text of one or more lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The command line.
+    pub ran: String,
+    pub wanted: String,
+    pub saw: String,
+    /// The mistake that was probably made, and the mechanism behind it.
+    pub likely: String,
+    /// The next step.
+    #[serde(rename = "try")]
+    pub next: String,
+    /// Where to read on: manual pages.
+    pub more: String,
+}
+
+/// A failure in the words of its parts.
+fn fail(
+    run: &Run,
+    wanted: &str,
+    saw: impl Into<String>,
+    likely: &str,
+    next: &str,
+    more: &str,
+) -> Finding {
+    Finding::Fail(Box::new(Diagnosis {
+        ran: run.shown.clone(),
+        wanted: wanted.into(),
+        saw: saw.into(),
+        likely: likely.into(),
+        next: next.into(),
+        more: more.into(),
+    }))
+}
+
+fn waits(on: &str) -> Finding {
+    Finding::Waits { on: on.into() }
+}
+
+/// A level's verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything holds.
+    Pass,
+    /// Something doesn't.
+    Fail,
+    /// It doesn't compile: rustc's own words.
+    Unbuilt { output: String },
+    /// This host can't show it.
+    Cannot { reason: String, cure: String },
+    /// The checker is at fault.
+    Broken { reason: String },
+}
+
+/// Everything that is said about one level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub level: String,
+    pub name: String,
+    pub program: String,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub checks: Vec<Judgement>,
+    /// From the program's start to the verdict, in milliseconds.
+    pub milliseconds: u64,
+}

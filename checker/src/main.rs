@@ -1,0 +1,190 @@
+//! Watches what each level's program really does, and says what it saw and why.
+//!
+//! Read `observe` (run it, look at it; the sandbox is `belt`), then `judge` (what
+//! must hold, and which evidence of which mistake), then `render`. `commands` puts
+//! them together; `author` and `image` are for levels and images.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "Rubber Crab needs Linux: its subject is the Linux kernel. On macOS use a Lima or \
+     Docker Desktop machine, on Windows use WSL 2, and clone the project in there."
+);
+
+mod author;
+mod belt;
+mod commands;
+mod doctor;
+mod evidence;
+mod image;
+mod judge;
+mod observe;
+mod probe;
+mod render;
+mod status;
+mod sys;
+mod terminal;
+mod text;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+use status::Status;
+use text::say;
+use workspace::{Build, Whose};
+
+/// Rubber Crab: rebuild Docker from scratch, in Rust.
+#[derive(Debug, Parser)]
+#[command(name = "cargo checker", bin_name = "cargo checker", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge levels now.
+    Check(commands::check::Options),
+    /// Run a level by hand: a shell in your container, inside the seat belt.
+    Try {
+        level: String,
+        /// Use the finished level instead of yours.
+        #[arg(long)]
+        solution: bool,
+        /// The command, or `run` and its options.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// List the levels.
+    List,
+    /// The next step, without changing anything.
+    Hint(commands::hint::Options),
+    /// Make, import, list images.
+    Image {
+        #[command(subcommand)]
+        action: commands::image::Action,
+    },
+    /// What this host can do, what it can't, and the cure.
+    Doctor {
+        #[arg(long)]
+        json: bool,
+    },
+    /// For those who write levels.
+    Author {
+        #[command(subcommand)]
+        action: Author,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Author {
+    /// Do the checks catch what is wrong, and pass what is right?
+    Verify(commands::variations::Options),
+    /// Derive levels/ from solutions/.
+    Sync {
+        /// Change nothing: fail with the difference if they have drifted.
+        #[arg(long)]
+        check: bool,
+        /// Also replace files that were edited.
+        #[arg(long, conflicts_with = "check")]
+        overwrite: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    if probe::is_wanted() {
+        probe::main();
+    }
+    if probe::is_break_out() {
+        eprintln!("break-out: {}", probe::show_break_out());
+        return ExitCode::FAILURE;
+    }
+    // Whoever starts the checker may ignore it: then nothing can be waited for.
+    sys::default_action(nix::sys::signal::Signal::SIGCHLD);
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli.command) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Status::Usage.into()
+        }
+    }
+}
+
+fn run(command: Option<Command>) -> Result<Status> {
+    match command {
+        None => commands::status::status(),
+        Some(Command::Check(options)) => commands::check::check(&options),
+        Some(Command::Try {
+            level,
+            solution,
+            arguments,
+        }) => try_level(&level, solution, &arguments),
+        Some(Command::List) => commands::list::list(),
+        Some(Command::Hint(options)) => commands::hint::hint(&options),
+        Some(Command::Image { action }) => commands::image::image(&action),
+        Some(Command::Doctor { json }) => examine(json),
+        Some(Command::Author {
+            action: Author::Verify(options),
+        }) => commands::variations::verify(&options),
+        Some(Command::Author {
+            action: Author::Sync { check, overwrite },
+        }) => {
+            let mode = match check {
+                true => author::Mode::Check,
+                false => author::Mode::Write { overwrite },
+            };
+            let report = author::sync(&workspace::root()?, mode)?;
+            say(&format!("{report}"));
+            Ok(if report.is_clean() {
+                Status::Success
+            } else {
+                Status::Failure
+            })
+        }
+    }
+}
+
+fn try_level(name: &str, solution: bool, arguments: &[OsString]) -> Result<Status> {
+    let level = commands::check::find(name)?;
+    let whose = if solution {
+        Whose::Solution
+    } else {
+        Whose::Learner
+    };
+    let package = whose.package(level);
+    let mut builds =
+        workspace::build(&workspace::root()?, std::slice::from_ref(&package))?;
+    match builds.remove(&package).context("no build")? {
+        Build::Done(path) => {
+            let limit = Duration::MAX;
+            let program = commands::check::level_program(&package, path, limit);
+            let status = commands::try_level::try_level(
+                &program,
+                level.contained,
+                arguments,
+            )?;
+            Ok(Status::Own(status as u8))
+        }
+        Build::Failed(output) => {
+            eprint!("{output}");
+            bail!("{package} doesn't compile");
+        }
+    }
+}
+
+fn examine(json: bool) -> Result<Status> {
+    let items = doctor::examine();
+    match json {
+        true => say(&format!("{}\n", serde_json::to_string_pretty(&items)?)),
+        false => say(&doctor::render(&items, status::columns())),
+    }
+    Ok(Status::Success)
+}

@@ -1,0 +1,416 @@
+//! What the kernel says about a process, asked from outside its container.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{OFlag, open, openat};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, pipe, write};
+
+use super::inside::{Inside, identify};
+use crate::belt::read_mounts;
+use crate::evidence::{Descriptor, FileId, Mount, Seen};
+use crate::sys;
+
+/// How much is read of arguments or an environment, in bytes. Programs can make a
+/// hundred times as much.
+const LONGEST_STRINGS: u64 = 64 << 10;
+
+/// Look at process `pid` (as the host counts), which holds still.
+///
+/// `callers` are the descriptors it should have got from the runtime's caller, and
+/// `runtime` is the runtime's pid. With `closely`, its mount namespace and
+/// everything below its root are looked at as well. Errors: the process is gone.
+pub fn look(
+    pid: i32,
+    runtime: i32,
+    callers: &[(i32, FileId)],
+    closely: bool,
+) -> Result<Seen> {
+    let proc = |name: &str| format!("/proc/{pid}/{name}");
+    let root = Inside::of_process(pid).context("open the command's root")?;
+    let directory = fs::metadata(proc("cwd")).context("stat the command's cwd")?;
+    let name = |link: &str| {
+        let name = fs::read_link(proc(link)).unwrap_or_default();
+        crate::text::escape(name.as_os_str().as_bytes())
+    };
+    let root_mount = sys::mount_id(root.handle()).unwrap_or(0);
+    let view = match closely {
+        true => view_of_namespace(pid).unwrap_or_default(),
+        false => View::default(),
+    };
+    let table = mounts(pid);
+    Ok(Seen {
+        pid: status_of(pid).map_or(0, |status| status.inside),
+        output_is_direct: true,
+        distance: distance(pid, runtime),
+        arguments: strings(&proc("cmdline")),
+        environment: strings(&proc("environ")),
+        descriptors: descriptors(pid, callers),
+        root: root.id(),
+        root_name: name("root"),
+        directory: FileId {
+            device: directory.dev(),
+            inode: directory.ino(),
+        },
+        directory_name: name("cwd"),
+        namespaces: namespaces(pid),
+        own_mounts: Mount::table(&table),
+        mounts: view.mounts,
+        beneath: view.beneath,
+        runtime_mount_namespace: namespaces(runtime).remove("mnt"),
+        namespace_root: view.root,
+        namespace_root_mount: view.root_mount,
+        root_mount,
+        files: match closely {
+            true => root.files("/".as_ref()),
+            false => BTreeMap::new(),
+        },
+    })
+}
+
+fn strings(path: &str) -> Vec<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = File::open(path) {
+        let _ = file.take(LONGEST_STRINGS).read_to_end(&mut bytes);
+    }
+    let mut all: Vec<Vec<u8>> =
+        bytes.split(|byte| *byte == 0).map(Vec::from).collect();
+    all.pop(); // each string is terminated
+    all
+}
+
+/// A process's mount table; empty if it can't be read.
+fn mounts(pid: i32) -> String {
+    let table = File::open(format!("/proc/{pid}/mountinfo"));
+    table
+        .and_then(|table| read_mounts(&table))
+        .unwrap_or_default()
+}
+
+fn namespaces(pid: i32) -> BTreeMap<String, u64> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/ns")) else {
+        return BTreeMap::new();
+    };
+    let number = |entry: fs::DirEntry| {
+        let link = fs::read_link(entry.path()).ok()?;
+        let number = link.to_str()?.split(['[', ']']).nth(1)?.parse().ok()?;
+        Some((entry.file_name().into_string().ok()?, number))
+    };
+    entries.flatten().filter_map(number).collect()
+}
+
+fn descriptors(pid: i32, callers: &[(i32, FileId)]) -> Vec<Descriptor> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    let mut all: Vec<Descriptor> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(entry.path()).ok()?;
+            let file = fs::metadata(entry.path()).ok();
+            let id = file.map(|f| FileId {
+                device: f.dev(),
+                inode: f.ino(),
+            });
+            let same = callers.iter().find(|(_, caller)| Some(*caller) == id);
+            Some(Descriptor {
+                number,
+                target: crate::text::escape(target.as_os_str().as_bytes()),
+                callers: same.map(|(number, _)| *number),
+            })
+        })
+        .collect();
+    all.sort_by_key(|descriptor| descriptor.number);
+    all
+}
+
+/// Some lines of /proc/PID/status.
+pub struct Status {
+    pub name: String,
+    pub parent: i32,
+    /// Its pid in the sandbox: the second namespace's, counted from the host's.
+    pub inside: i32,
+    pub zombie: bool,
+    /// Has it something to do? Others wait, or have ended.
+    pub busy: bool,
+    pub resident: u64,
+}
+
+pub fn status_of(pid: i32) -> Option<Status> {
+    let text = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().to_owned())
+    };
+    let ids = field("NSpid:")?;
+    // Not the code, which they share (VmRSS).
+    let memory = [field("RssAnon:"), field("RssShmem:")]
+        .into_iter()
+        .flatten();
+    let kilobytes = |text: String| text.trim_end_matches(" kB").parse::<u64>().ok();
+    Some(Status {
+        name: field("Name:")?,
+        parent: field("PPid:")?.parse().ok()?,
+        inside: ids.split_whitespace().nth(1)?.parse().ok()?,
+        zombie: field("State:")?.starts_with('Z'),
+        busy: field("State:")?.starts_with('R'),
+        resident: memory.filter_map(kilobytes).sum::<u64>() * 1024,
+    })
+}
+
+/// Steps from `pid` up to `ancestor`.
+fn distance(pid: i32, ancestor: i32) -> Option<u32> {
+    let mut current = pid;
+    for steps in 0..64 {
+        if current == ancestor {
+            return Some(steps);
+        }
+        current = status_of(current)?.parent;
+    }
+    None
+}
+
+/// Every descendant of `pid`, zombies included.
+pub fn descendants(pid: i32) -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    let mut todo = vec![pid];
+    while let Some(next) = todo.pop() {
+        let Ok(threads) = fs::read_dir(format!("/proc/{next}/task")) else {
+            continue;
+        };
+        for thread in threads.flatten() {
+            let children = fs::read_to_string(thread.path().join("children"));
+            for child in children.unwrap_or_default().split_whitespace() {
+                if let Ok(child) = child.parse() {
+                    if found.insert(child) {
+                        todo.push(child);
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Bytes in the tmpfs mounts that these processes have.
+pub fn tmpfs_bytes(pids: &BTreeSet<i32>) -> u64 {
+    let mut namespaces = BTreeSet::new();
+    let mut file_systems = BTreeMap::new();
+    for pid in pids {
+        let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/mnt")) else {
+            continue;
+        };
+        if !namespaces.insert(namespace) {
+            continue;
+        }
+        let Ok(root) = Inside::of_process(*pid) else {
+            continue;
+        };
+        for mount in Mount::table(&mounts(*pid)) {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+            let known = file_systems.contains_key(&mount.device);
+            if mount.kind != "tmpfs" || known || mount.options.starts_with("ro") {
+                continue;
+            }
+            let used = root
+                .open(mount.point.as_ref(), flags, Mode::empty())
+                .and_then(|handle| nix::sys::statfs::fstatfs(&handle))
+                .ok()
+                .filter(|s| s.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+                .map(|s| (s.blocks() - s.blocks_free()) * s.block_size() as u64);
+            file_systems.insert(mount.device, used.unwrap_or(0));
+        }
+    }
+    file_systems.values().sum()
+}
+
+/// The host's memory, in bytes (man 5 proc, "meminfo").
+pub struct HostMemory {
+    pub total: u64,
+    pub available: u64,
+}
+
+impl HostMemory {
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            number
+                .and_then(|number| number.parse::<u64>().ok())
+                .unwrap_or(0)
+                * 1024
+        };
+        Self {
+            total: field("MemTotal:"),
+            available: field("MemAvailable:"),
+        }
+    }
+}
+
+/// This very executable, to recognise processes that run a copy of it.
+pub struct Own {
+    file: File,
+    /// Is a file of this length a copy? By device, inode, and the time of change,
+    /// which nobody can set.
+    copies: RefCell<BTreeMap<(u64, u64, i64, i64), bool>>,
+}
+
+impl Own {
+    pub fn open() -> Result<Self> {
+        let file = File::open("/proc/self/exe").context("open /proc/self/exe")?;
+        Ok(Self {
+            file,
+            copies: RefCell::default(),
+        })
+    }
+
+    /// Is this process running this program, byte for byte?
+    pub fn is_run_by(&self, pid: i32) -> bool {
+        let Ok(running) = File::open(format!("/proc/{pid}/exe")) else {
+            return false;
+        };
+        let Ok(m) = running.metadata() else {
+            return false;
+        };
+        let version = (m.dev(), m.ino(), m.ctime(), m.ctime_nsec());
+        if let Some(known) = self.copies.borrow().get(&version) {
+            return *known;
+        }
+        let alike = m.is_file()
+            && self.file.metadata().is_ok_and(|own| own.len() == m.len());
+        if !alike {
+            return false;
+        }
+        let same = same_content(&self.file, &running, m.len()).unwrap_or(false);
+        self.copies.borrow_mut().insert(version, same);
+        same
+    }
+}
+
+fn same_content(one: &File, other: &File, length: u64) -> std::io::Result<bool> {
+    let (mut left, mut right) = (vec![0; 1 << 18], vec![0; 1 << 18]);
+    let mut offset = 0;
+    while offset < length {
+        let count = (length - offset).min(1 << 18) as usize;
+        one.read_exact_at(&mut left[..count], offset)?;
+        other.read_exact_at(&mut right[..count], offset)?;
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        offset += count as u64;
+    }
+    Ok(true)
+}
+
+/// A mount namespace as a whole.
+#[derive(Default)]
+struct View {
+    root: FileId,
+    root_mount: u64,
+    mounts: Vec<Mount>,
+    beneath: Vec<Mount>,
+}
+
+/// The process's mount namespace. Its own mountinfo leaves out what its root can't
+/// reach; so a helper joins the namespace, where its root is the namespace's
+/// (man 2 setns, "mount namespaces").
+fn view_of_namespace(pid: i32) -> Result<View> {
+    let path = format!("/proc/{pid}/ns/mnt");
+    let mnt: OwnedFd = File::open(&path)
+        .with_context(|| format!("open {path}"))?
+        .into();
+    // Not the process's own user namespace: it may have entered one afterwards that
+    // has no power over its mounts.
+    let user = sys::owner_of_namespace(&mnt).context("NS_GET_USERNS")?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let proc = open("/proc", flags, Mode::empty()).context("open /proc")?;
+    let (result, answer) = pipe()?;
+    match sys::fork().context("fork")? {
+        ForkResult::Child => {
+            drop(result);
+            let told = tell_of_namespace(&user, &mnt, &proc, &answer);
+            sys::exit_now(i32::from(told.is_err()))
+        }
+        ForkResult::Parent { child } => {
+            drop(answer);
+            let mut text = String::new();
+            let read = File::from(result).read_to_string(&mut text);
+            let _ = waitpid(child, None);
+            read?;
+            let (first, tables) = text.split_once('\n').unwrap_or_default();
+            let numbers: Vec<u64> = first.split(' ').flat_map(str::parse).collect();
+            let [root_mount, device, inode] = numbers[..] else {
+                bail!("the mount namespace of process {pid} can't be joined");
+            };
+            let root = FileId { device, inode };
+            let (table, beneath) = tables.split_once("\n\n").unwrap_or((tables, ""));
+            let (mounts, beneath) = (Mount::table(table), Mount::table(beneath));
+            Ok(View {
+                root,
+                root_mount,
+                mounts,
+                beneath,
+            })
+        }
+    }
+}
+
+/// The helper's part: join the namespace; write its root, its mount table, an empty
+/// line, and the table of what is hidden beneath its root.
+fn tell_of_namespace(
+    user: &OwnedFd,
+    mnt: &OwnedFd,
+    proc: &OwnedFd,
+    answer: &OwnedFd,
+) -> Result<()> {
+    let table = || -> Result<Vec<u8>> {
+        let table = openat(proc, "self/mountinfo", OFlag::O_RDONLY, Mode::empty())?;
+        Ok(read_mounts(&table.into())?.into_bytes())
+    };
+    // It may be the namespace we are in: then EINVAL, and nothing to do.
+    let _ = setns(user, CloneFlags::CLONE_NEWUSER);
+    setns(mnt, CloneFlags::CLONE_NEWNS).context("setns mnt")?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open("/", flags, Mode::empty()).context("open /")?;
+    let id = sys::mount_id(&root)?;
+    let FileId { device, inode } = identify(&root);
+    let mut text = format!("{id} {device} {inode}\n").into_bytes();
+    text.extend(table()?);
+    text.push(b'\n');
+    // The root may be a mount that was moved on top of the old root, instead of in
+    // its place. In a copy of the namespace, take it off and look again.
+    let lifted = (|| -> Result<Vec<u8>> {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+        mount(none, "/", none, private, none)?;
+        umount2("/", MntFlags::MNT_DETACH)?;
+        let copy = openat(proc, "self/ns/mnt", OFlag::O_RDONLY, Mode::empty())?;
+        setns(copy, CloneFlags::CLONE_NEWNS)?;
+        table()
+    })();
+    text.extend(lifted.unwrap_or_default());
+    let mut rest = text.as_slice();
+    while !rest.is_empty() {
+        let count = write(answer, rest)?;
+        rest = &rest[count..];
+    }
+    Ok(())
+}
+
+/// Identity of one of our own open files.
+pub fn own(fd: &impl AsFd) -> FileId {
+    identify(fd)
+}

@@ -1,0 +1,223 @@
+//! How a run begins: the command line, the environment, the descriptors.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt,
+};
+use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, access, pipe2};
+
+use super::furnish::{OTHER_CONTAINERS, OTHER_IMAGES, image_name};
+use super::{Live, Session};
+use crate::belt::{End, Gone, Start};
+use crate::evidence::Run;
+use crate::observe::outside;
+use crate::observe::plan::{Command, Options, Plan};
+use crate::probe::PREFIX;
+use crate::sys;
+
+/// The number of a descriptor that was left open away from the others: the highest
+/// that a POSIX shell has words for.
+const FAR: RawFd = 9;
+
+impl Session {
+    pub(super) fn begin(&mut self, plan: &Plan) -> Result<Live> {
+        let (arguments, shown) = self.arguments(plan);
+        let (input_read, input) = pipe2(OFlag::O_CLOEXEC)?;
+        let (errors, errors_write) = pipe2(OFlag::O_CLOEXEC)?;
+        let (output, output_write) = socketpair(
+            AddressFamily::Unix,
+            SockType::Stream,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )?;
+        setsockopt(&output, sockopt::PassCred, &true)?;
+        // Older kernels can't: see `discard`.
+        let _ = sys::refuse_descriptors(&output);
+        for fd in [output.as_fd(), errors.as_fd(), input.as_fd()] {
+            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        // A descriptor too many, as a careless caller may leave one open: the
+        // caller's root directory (CVE-2024-21626 began with such a one).
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let stray = self.root.open(Path::new("/"), flags, Mode::empty())?;
+        let given: [&dyn AsRawFd; 5] =
+            [&input_read, &output_write, &errors_write, &stray, &stray];
+        let given: Vec<RawFd> = given.iter().map(|fd| fd.as_raw_fd()).collect();
+        let callers = [
+            input_read.as_fd(),
+            output_write.as_fd(),
+            errors_write.as_fd(),
+        ]
+        .iter()
+        .enumerate()
+        .map(|(number, fd)| (number as i32, outside::own(fd)))
+        .chain([(3, outside::own(&stray))])
+        .collect();
+        let start = Start {
+            program: self.program.path.as_os_str().as_encoded_bytes().to_vec(),
+            arguments,
+            environment: self.environment(),
+            directory: "/workshop".into(),
+            umask: 0o027,
+            terminal: false,
+            numbers: vec![0, 1, 2, 3, FAR],
+            child: plan.child,
+        };
+        let mut run = Run {
+            shown,
+            has_command: plan.has_command(),
+            given_child: plan.child,
+            ..Run::default()
+        };
+        let started = match &mut self.belt {
+            Some(belt) => belt.start(start, &given),
+            // The one that this was to run beside has ended the sandbox.
+            None => Err(Gone.into()),
+        };
+        let (host, inside, ended) = match started {
+            Ok(started) => (started.host.as_raw(), started.inside, None),
+            Err(error) => {
+                match error.downcast_ref::<Errno>() {
+                    Some(errno) => run.refused = Some(format!("{errno:?}")),
+                    None if error.is::<Gone>() => run.end = self.lose_belt(),
+                    None => return Err(error),
+                }
+                (0, 0, Some((End::Exited(127), Instant::now())))
+            }
+        };
+        Ok(Live {
+            run,
+            host,
+            inside,
+            input: Some(input.into()),
+            output: Some(output),
+            errors: Some(errors.into()),
+            callers,
+            closely: self.contained && plan.closely,
+            lines: BTreeMap::new(),
+            printed: 0,
+            noise: Vec::new(),
+            stderr: Vec::new(),
+            probe: None,
+            others: Vec::new(),
+            reports: Vec::new(),
+            doubted: None,
+            searched: None,
+            kills: self.out_of_memory_kills(),
+            begun: Instant::now(),
+            ended,
+        })
+    }
+
+    fn environment(&self) -> Vec<Vec<u8>> {
+        let mut path_line = b"PATH=/workshop/bin:/workshop/inside".to_vec();
+        for directory in search_path() {
+            path_line.push(b':');
+            path_line.extend(directory.as_os_str().as_encoded_bytes());
+        }
+        let mark = format!("RUBBER_CRAB_MARK={}", self.nonce);
+        let others = [
+            "HOME=/tmp",
+            "LANG=C.UTF-8",
+            "TERM=dumb",
+            "TMPDIR=/tmp",
+            &mark,
+        ];
+        let mut all: Vec<Vec<u8>> =
+            others.iter().map(|line| line.as_bytes().into()).collect();
+        all.push(path_line);
+        all.push(b"RUBBER_CRAB_BYTES=\xff\xfe=x".to_vec());
+        all
+    }
+
+    /// The runtime's arguments, and the same for people.
+    fn arguments(&self, plan: &Plan) -> (Vec<Vec<u8>>, String) {
+        let mut all: Vec<Vec<u8>> =
+            vec![self.program.path.as_os_str().as_encoded_bytes().into()];
+        let mut shown = format!("{} run", self.program.name);
+        all.push(b"run".to_vec());
+        if self.contained {
+            let image = image_name(plan.image);
+            let usual = [
+                "-i",
+                &image,
+                "--image-dir",
+                "/workshop/images",
+                "--container-dir",
+                "/workshop/containers",
+            ];
+            let others = [
+                "--container-dir",
+                OTHER_CONTAINERS,
+                "--image-dir",
+                OTHER_IMAGES,
+                "--image",
+                "other",
+            ];
+            let options: &[&str] = match plan.options {
+                Options::Usual => &usual,
+                Options::Others => &others,
+            };
+            all.extend(options.iter().map(|option| option.as_bytes().to_vec()));
+            // The usual directories are the default ones.
+            let said = if plan.options == Options::Usual {
+                &options[..2]
+            } else {
+                options
+            };
+            said.iter()
+                .for_each(|option| shown += &format!(" {option}"));
+        }
+        all.push(b"--".to_vec());
+        shown += " --";
+        let probe = self.probe_path();
+        let (command, name) = match plan.command {
+            Command::Probe(_) => (probe.display().to_string(), "/probe"),
+            Command::Bare => (format!("{PREFIX}{}", self.nonce), "probe"),
+            Command::InsideOnly if self.contained => (self.second_name(), "probe"),
+            Command::InsideOnly => (format!("{PREFIX}{}", self.nonce), "probe"),
+            Command::OutsideOnly => ("/usr/bin/env".into(), "/usr/bin/env"),
+            // What can be guessed could be answered without trying.
+            Command::Missing => {
+                (format!("/no/such/{}", self.nonce), "/no/such/command")
+            }
+            Command::MissingBare => {
+                (format!("no-such-{}", self.nonce), "no-such-command")
+            }
+            Command::Plain => ("/workshop/bin/plain".into(), "/plain-file"),
+            Command::Directory => ("/workshop".into(), "/a-directory"),
+        };
+        all.push(command.into_bytes());
+        shown += &format!(" {name}");
+        if let Command::Probe(arguments) = plan.command {
+            for argument in arguments {
+                all.push(argument.to_vec());
+                shown += &format!(" '{}'", crate::text::escape(argument));
+            }
+        }
+        if plan.child {
+            shown = format!("sh -c 'true & exec {shown}'");
+        }
+        (all, shown)
+    }
+}
+
+/// The caller's PATH and the usual directories. One that may not be entered would
+/// turn "not found" into "permission denied" (man 3 execvp).
+fn search_path() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+    let all = std::env::split_paths(&path).chain(usual.map(PathBuf::from));
+    all.filter(|directory| {
+        directory.is_absolute() && access(directory, AccessFlags::X_OK).is_ok()
+    })
+    .collect()
+}

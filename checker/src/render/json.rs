@@ -1,0 +1,29 @@
+//! The one machine-readable form; every other format is made from it.
+
+use serde::Serialize;
+
+use crate::judge::Outcome;
+
+/// The version of this form. It grows when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: u32,
+    checker: &'a str,
+    kernel: String,
+    levels: &'a [Outcome],
+}
+
+/// The report as one JSON value, with a newline at its end.
+pub fn render(outcomes: &[Outcome], kernel: String) -> String {
+    let checker = env!("CARGO_PKG_VERSION");
+    let report = Report {
+        schema: SCHEMA,
+        checker,
+        kernel,
+        levels: outcomes,
+    };
+    let text = serde_json::to_string_pretty(&report);
+    text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
+}
