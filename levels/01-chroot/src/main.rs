@@ -1,0 +1,41 @@
+//! Level 01: a command in a root directory of its own, unpacked from an image.
+//! This file is the spine: the command line, and the order of the steps in `run`.
+//! Read `run` first, then the leaves, `image.rs` and `chroot.rs`, from the top.
+
+mod chroot;
+mod image;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Runs a command, as a container runtime does.
+#[derive(Parser)]
+#[command(arg_required_else_help = false)]
+enum Cli {
+    /// Run a command and end as it ends.
+    Run {
+        #[command(flatten)]
+        image: image::Options,
+        /// The command and its arguments.
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    process::report(run())
+}
+
+fn run() -> Result<u8> {
+    let Cli::Run { image, command } = Cli::try_parse()?;
+    let container = image::unpack(&image)?;
+    let child = process::fork(|| {
+        process::close_descriptors()?;
+        chroot::enter(container.root())?;
+        process::exec(&command)
+    })?;
+    process::wait(child)
+}
