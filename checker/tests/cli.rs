@@ -1,0 +1,109 @@
+//! The command line: exit statuses, messages for wrong usage, JSON, hints.
+
+mod common;
+
+use std::process::Command;
+
+use common::{can_sandbox, levels, root, run, stderr, stdout};
+
+#[test]
+fn wrong_usage_is_2() {
+    for arguments in [
+        &["check"][..],
+        &["check", "99"],
+        &["check", "pivto-root"],
+        &["check", "00", "--all"],
+        &["check", "00", "--bin", "/no/such/program"],
+        &["check", "00", "--bin", "/tmp"],
+        &["check", "00", "--solutions", "--bin", "/bin/true"],
+        &["check", "00", "--limit", "0"],
+        &["hint", "00", "4"],
+        &["no-such-command"],
+        &["image", "import", "a/b", "/dev/null"],
+    ] {
+        let (output, status) = run(arguments);
+        assert_eq!(status, 2, "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).is_empty(), "{arguments:?} says nothing");
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_wrong_name_gets_the_nearest_ones() {
+    let (output, _) = run(&["check", "pivto"]);
+    assert!(
+        stderr(&output).contains("03-pivot-root"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_failure_is_1_and_a_pass_is_0() {
+    if !can_sandbox() {
+        return;
+    }
+    let (output, status) = run(&["check", "00", "--bin", "/bin/true", "--json"]);
+    assert_eq!(status, 1);
+    assert_eq!(levels(&output)[0]["verdict"], "fail");
+    let (_, status) = run(&["check", "00", "--solutions"]);
+    assert_eq!(status, 0);
+}
+
+/// Who ignores SIGCHLD has no children to wait for, and an exec keeps that.
+#[test]
+fn a_caller_that_ignores_its_children_changes_nothing() {
+    if !can_sandbox() {
+        return;
+    }
+    let words = "trap '' CHLD; exec \"$@\" check 00 --solutions";
+    let status = Command::new("sh")
+        .args(["-c", words, "sh", env!("CARGO_BIN_EXE_checker")])
+        .current_dir(root())
+        .output()
+        .expect("sh")
+        .status;
+    assert_eq!(status.code(), Some(0));
+}
+
+/// What a program prints proves nothing.
+#[test]
+fn an_echo_passes_nothing() {
+    if !can_sandbox() {
+        return;
+    }
+    let (output, _) = run(&["check", "--all", "--bin", "/bin/echo", "--json"]);
+    for level in levels(&output) {
+        let checks = level["checks"].as_array().expect("checks");
+        assert!(
+            checks.iter().all(|check| check["finding"] != "pass"),
+            "{level:#}"
+        );
+    }
+}
+
+/// A level that does nothing yet is told what to do.
+#[test]
+fn without_a_command_it_says_what_to_do() {
+    if !can_sandbox() {
+        return;
+    }
+    let (output, status) = run(&[]);
+    let text = stdout(&output);
+    // Somebody may have solved all levels in this very checkout.
+    if status == 1 {
+        assert!(text.contains("Your turn: level"), "{text}");
+        assert!(text.contains("README.md"), "{text}");
+    }
+}
+
+#[test]
+fn hints_come_in_three_steps() {
+    for level in ["00", "01", "02", "03"] {
+        for step in ["1", "2", "3"] {
+            let (output, status) = run(&["hint", level, step]);
+            assert_eq!(status, 0, "hint {level} {step}: {}", stderr(&output));
+            assert!(stdout(&output).lines().count() > 3, "hint {level} {step}");
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! The lessons are true: every command in them is run, and what comes out is compared
+//! with what the lesson shows. And each lesson has the parts that make a lesson.
+//!
+//! Read the tests first; then `Part`, how a lesson is read, and `difference`, how text
+//! is compared. A command stands in a block of the kind `console`, behind `$ `; its
+//! output follows. In the output, a line `…` stands for any lines, and a `…` within a
+//! line for any text.
+
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// The sections of a lesson, in their order.
+const SECTIONS: [&str; 8] = [
+    "The problem, seen",
+    "The idea, in one picture",
+    "The calls",
+    "Your turn",
+    "Check it",
+    "See it",
+    "How the real ones do it",
+    "Further reading",
+];
+/// The steps of an experiment, each in the order of this.
+const EXPERIMENT: [&str; 3] = ["**Predict.**", "**Try.**", "**Explain.**"];
+/// The sections of a file of hints, in their order.
+const HINTS: [&str; 3] = [
+    "1. The concept",
+    "2. The calls, and where they go",
+    "3. The code, short of the last word",
+];
+/// How long a lesson is, in words; code blocks don't count.
+const WORDS: RangeInclusive<usize> = 600..=1200;
+/// What stands for any lines, or for any text in a line.
+const GAP: &str = "…";
+/// The longest that one command may take.
+const PATIENCE: &str = "60s";
+
+#[test]
+fn commands_print_what_their_lesson_shows() {
+    if !has_sandbox() {
+        return;
+    }
+    let mut problems = Vec::new();
+    for level in levels() {
+        for Shown {
+            line,
+            command,
+            output,
+        } in commands(&level.lesson)
+        {
+            let came = run(&command);
+            let output = output.replace("solution-", "level-");
+            if let Some(difference) = difference(&output, &came) {
+                let place = format!("{}/README.md:{line}", level.folder);
+                problems.push(format!("{place}: {command}\n{difference}"));
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn lessons_have_their_parts() {
+    let mut problems = Vec::new();
+    for level in levels() {
+        let missing = missing_in_lesson(&level).into_iter();
+        problems.extend(missing.map(|what| format!("{}: {what}", level.folder)));
+    }
+    none(&problems);
+}
+
+#[test]
+fn hints_have_three_steps() {
+    let mut problems = Vec::new();
+    for level in levels() {
+        let missing = missing_in_hints(&level).into_iter();
+        problems.extend(missing.map(|what| format!("{}: {what}", level.folder)));
+    }
+    none(&problems);
+}
+
+#[test]
+fn hints_are_printed_one_step_at_a_time() {
+    for level in levels() {
+        for (index, step) in parts(&level.hints, "## ").iter().enumerate() {
+            let number = &level.folder[..2];
+            let came = run(&format!("cargo checker hint {number} {}", index + 1));
+            assert!(
+                came.contains(step.title),
+                "{:?} is not in: {came}",
+                step.title
+            );
+            assert!(came.contains(step.text.trim()), "not whole: {came}");
+        }
+    }
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut problems = Vec::new();
+    let contract = fs::read_to_string(root().join("levels/README.md"));
+    let contract = contract.expect("read levels/README.md");
+    let mut pages = vec![(root().join("levels"), contract)];
+    for level in levels() {
+        let folder = root().join("levels").join(&level.folder);
+        pages.push((folder.clone(), level.lesson));
+        pages.push((folder, level.hints));
+    }
+    for (folder, text) in &pages {
+        for link in links(&prose(text)) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !folder.join(file).exists() {
+                problems.push(format!("{}: a link to {link}", folder.display()));
+            }
+        }
+    }
+    none(&problems);
+}
+
+/// Fails with the problems, if there are any.
+fn none(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n\n"));
+}
+
+/// What a lesson lacks.
+fn missing_in_lesson(level: &Level) -> Vec<String> {
+    let mut missing = Vec::new();
+    let words = words(&prose(&level.lesson));
+    if !WORDS.contains(&words) {
+        missing.push(format!("{words} words; wanted: {WORDS:?}"));
+    }
+    let sections = parts(&level.lesson, "## ");
+    let titles: Vec<&str> = sections.iter().map(|section| section.title).collect();
+    if titles != SECTIONS {
+        missing.push(format!("sections {titles:?}; wanted: {SECTIONS:?}"));
+        return missing;
+    }
+    let [_, picture, _, turn, _, see, ..] = sections.as_slice() else {
+        unreachable!("there are eight");
+    };
+    if !picture.text.contains("```mermaid") && !picture.text.contains(".svg)") {
+        missing.push("no picture, neither Mermaid nor SVG".into());
+    }
+    let told = numbered_titles(&turn.text);
+    if told != level.exercises {
+        missing.push(format!("exercises {told:?}; wanted: {:?}", level.exercises));
+    }
+    let experiments = parts(&see.text, "### ");
+    if experiments.len() < 3 {
+        missing.push(format!("{} experiments; wanted: 3", experiments.len()));
+    }
+    let incomplete = experiments
+        .iter()
+        .filter(|experiment| !is_whole(experiment));
+    missing.extend(incomplete.map(|experiment| {
+        format!(
+            "experiment {:?}: wanted: {EXPERIMENT:?}, a command",
+            experiment.title
+        )
+    }));
+    missing
+}
+
+/// Does an experiment have its steps, and something to run or to read?
+fn is_whole(experiment: &Part) -> bool {
+    let places = EXPERIMENT.map(|step| experiment.text.find(step));
+    places.iter().all(Option::is_some)
+        && places.is_sorted()
+        && experiment.text.contains("\n$ cargo checker ")
+}
+
+/// What a file of hints lacks.
+fn missing_in_hints(level: &Level) -> Vec<String> {
+    let steps = parts(&level.hints, "## ");
+    let titles: Vec<&str> = steps.iter().map(|step| step.title).collect();
+    if titles != HINTS {
+        return vec![format!("hints {titles:?}; wanted: {HINTS:?}")];
+    }
+    let mut missing = Vec::new();
+    for step in &steps {
+        let silent = level
+            .exercises
+            .iter()
+            .filter(|title| !step.text.contains(*title));
+        missing.extend(silent.map(|title| {
+            format!("hints, {:?}: nothing about {title:?}", step.title)
+        }));
+    }
+    if !steps[2].text.contains("____") {
+        missing.push("hints: the last step leaves no word out".into());
+    }
+    missing
+}
+
+/// A level, as far as it is text.
+struct Level {
+    /// `03-pivot-root`
+    folder: String,
+    lesson: String,
+    hints: String,
+    /// The titles of the exercises, in their order.
+    exercises: Vec<String>,
+}
+
+/// All levels, in their order.
+fn levels() -> Vec<Level> {
+    let entries = fs::read_dir(root().join("levels")).expect("read levels/");
+    let paths = entries.map(|entry| entry.expect("an entry of levels/").path());
+    let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders.iter().map(|folder| Level::read(folder)).collect()
+}
+
+impl Level {
+    fn read(path: &Path) -> Self {
+        let text = |name: &str| {
+            let path = path.join(name);
+            fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
+        };
+        let folder = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let exercises =
+            exercises(&root().join("solutions").join(&folder).join("src"));
+        Self {
+            lesson: text("README.md"),
+            hints: text("HINTS.md"),
+            folder,
+            exercises,
+        }
+    }
+}
+
+/// The project's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a folder above")
+}
+
+/// The titles of the exercises that are marked in a solution. (In a level, which is
+/// derived from it, a learner may have taken them away.)
+fn exercises(folder: &Path) -> Vec<String> {
+    let mut numbered = Vec::new();
+    for entry in fs::read_dir(folder).expect("read a solution's src/") {
+        let text = fs::read_to_string(entry.expect("an entry").path());
+        for line in text.expect("read a solution's source").lines() {
+            let marked = line.trim_start().strip_prefix("//> ");
+            let Some((number, title)) =
+                marked.and_then(|line| line.split_once(". "))
+            else {
+                continue;
+            };
+            if let Ok(number) = number.parse::<u32>() {
+                numbered.push((number, title.to_owned()));
+            }
+        }
+    }
+    numbered.sort();
+    numbered.into_iter().map(|(_, title)| title).collect()
+}
+
+/// The titles in a list like `1. **Make a child**: …`.
+fn numbered_titles(text: &str) -> Vec<String> {
+    let title = |line: &str| {
+        let (number, rest) = line.split_once(". **")?;
+        number.parse::<u32>().ok()?;
+        let (title, _) = rest.split_once("**")?;
+        Some(title.to_owned())
+    };
+    text.lines().filter_map(title).collect()
+}
+
+/// A part of a page, from one heading to the next of its kind.
+struct Part<'a> {
+    title: &'a str,
+    text: String,
+}
+
+/// The parts of a page whose headings begin with `mark`.
+fn parts<'a>(text: &'a str, mark: &str) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (in_code, line) in marked(text) {
+        match line.strip_prefix(mark) {
+            Some(title) if !in_code => {
+                parts.push(Part {
+                    title: title.trim(),
+                    text: String::new(),
+                });
+            }
+            _ => {
+                if let Some(part) = parts.last_mut() {
+                    part.text.push_str(line);
+                    part.text.push('\n');
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// Every line, and whether it belongs to a code block.
+fn marked(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let mut inside = false;
+    text.lines().map(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        (inside || fence, line)
+    })
+}
+
+/// A page without its code blocks.
+fn prose(text: &str) -> String {
+    let lines = marked(text).filter(|(in_code, _)| !in_code);
+    lines.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+/// How many words: what has a letter or a digit in it.
+fn words(text: &str) -> usize {
+    let is_word = |word: &&str| word.contains(char::is_alphanumeric);
+    text.split_whitespace().filter(is_word).count()
+}
+
+/// Where the links in a page lead to.
+fn links(text: &str) -> Vec<&str> {
+    let ends = text.split("](").skip(1);
+    ends.filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link)
+        .collect()
+}
+
+/// A command in a lesson.
+struct Shown {
+    /// Where it stands, counted from 1.
+    line: usize,
+    command: String,
+    /// What it prints, as the lesson has it.
+    output: String,
+}
+
+/// The commands of a lesson that are for the checker, in blocks of the kind `console`.
+fn commands(lesson: &str) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    let mut kind = "";
+    for (index, (in_code, line)) in marked(lesson).enumerate() {
+        if !in_code {
+            kind = "";
+        } else if let Some(fence) = line.strip_prefix("```") {
+            kind = fence;
+        } else if kind != "console" {
+            continue;
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let (command, output) = (command.to_owned(), String::new());
+            all.push(Shown {
+                line: index + 1,
+                command,
+                output,
+            });
+        } else if let Some(shown) = all.last_mut() {
+            shown.output.push_str(line);
+            shown.output.push('\n');
+        }
+    }
+    all.retain(|shown| shown.command.starts_with("cargo checker "));
+    all
+}
+
+/// What one of a lesson's commands prints here, on both outputs, with the finished
+/// levels in place of the learner's.
+fn run(command: &str) -> String {
+    let command = finished(command);
+    let checker = "cargo() { shift; timeout \"$PATIENCE\" \"$CHECKER\" \"$@\"; }";
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{checker}\nexec 2>&1\n{command}"))
+        .current_dir(root())
+        .env("CHECKER", env!("CARGO_BIN_EXE_checker"))
+        .env("PATIENCE", PATIENCE)
+        .env("NO_COLOR", "1")
+        .env("LC_ALL", "C")
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::null())
+        .output()
+        .expect("start sh");
+    let text =
+        String::from_utf8_lossy(&output.stdout).replace("solution-", "level-");
+    without_announcement(&text).to_owned()
+}
+
+/// The command, for the finished levels.
+fn finished(command: &str) -> String {
+    match command.contains(" --solution") {
+        true => command.to_owned(),
+        false => command
+            .replace("cargo checker try ", "cargo checker try --solution ")
+            .replace("cargo checker check ", "cargo checker check --solutions "),
+    }
+}
+
+/// `try` first says what it runs; lessons leave that line out.
+fn without_announcement(text: &str) -> &str {
+    match text.split_once('\n') {
+        Some((first, rest)) if is_announcement(first) => rest,
+        _ => text,
+    }
+}
+
+/// `level-03 run -i base -- ls`
+fn is_announcement(line: &str) -> bool {
+    let mut words = line.split(' ');
+    words.next().is_some_and(|word| word.starts_with("level-"))
+        && words.next() == Some("run")
+}
+
+/// Can levels be run here? Says why not. Where CI is set, not being able to is a
+/// failure.
+fn has_sandbox() -> bool {
+    let report = run("cargo checker check 00 --json 2>/dev/null");
+    let value: serde_json::Value = serde_json::from_str(&report)
+        .unwrap_or_else(|_| panic!("no JSON: {report}"));
+    let level = &value["levels"][0];
+    if level["verdict"] != "cannot" {
+        return true;
+    }
+    let text = |name: &str| level[name].as_str().unwrap_or_default().to_owned();
+    let (reason, cure) = (text("reason"), text("cure"));
+    let why =
+        format!("cannot: no command of a lesson was run: {reason}; cure: {cure}");
+    assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
+    // Not by eprintln: the test harness would hide it.
+    let _ = writeln!(io::stderr(), "{why}");
+    false
+}
+
+/// Shows where `came` is not what `shown` says; nothing if it is.
+fn difference(shown: &str, came: &str) -> Option<String> {
+    let shown: Vec<&str> = shown.trim_end().lines().map(str::trim_end).collect();
+    let came: Vec<&str> = came.trim_end().lines().map(str::trim_end).collect();
+    let (expected, got) = parting(&shown, &came)?;
+    let list = |lines: &[&str], at: usize| {
+        let mut text = String::new();
+        for (index, line) in lines.iter().enumerate() {
+            let mark = if index == at { ">" } else { " " };
+            text.push_str(&format!("  {mark} {line}\n"));
+        }
+        match at < lines.len() {
+            true => text,
+            false => text + "  > (the end)\n",
+        }
+    };
+    Some(format!(
+        "the lesson shows:\n{}what came out:\n{}",
+        list(&shown, expected),
+        list(&came, got)
+    ))
+}
+
+/// Where two texts part: the farthest line of `shown` that can be reached, and the
+/// line that came in its place. Nothing if they are the same but for the gaps.
+fn parting(shown: &[&str], came: &[&str]) -> Option<(usize, usize)> {
+    let Some((first, others)) = shown.split_first() else {
+        return (!came.is_empty()).then_some((0, 0));
+    };
+    if first.trim() == GAP {
+        let mut farthest = (0, 0);
+        for skipped in 0..=came.len() {
+            let (expected, got) = parting(others, &came[skipped..])?;
+            // On equal terms the first: there the reader begins to look.
+            if expected + 1 > farthest.0 {
+                farthest = (expected + 1, got + skipped);
+            }
+        }
+        return Some(farthest);
+    }
+    match came.split_first() {
+        Some((line, rest)) if is_like(first, line) => {
+            parting(others, rest).map(|(expected, got)| (expected + 1, got + 1))
+        }
+        _ => Some((0, 0)),
+    }
+}
+
+/// Is this the line that was shown, but for the gaps in it?
+fn is_like(shown: &str, line: &str) -> bool {
+    let Some((before, after)) = shown.split_once(GAP) else {
+        return shown == line;
+    };
+    let Some(rest) = line.strip_prefix(before) else {
+        return false;
+    };
+    let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    starts.into_iter().any(|at| is_like(after, &rest[at..]))
+}
+
+#[test]
+fn text_is_compared_line_by_line() {
+    assert_eq!(difference("a\nb\n", "a\nb\n"), None);
+    assert_eq!(difference("a  \n\n", "a"), None);
+    assert_eq!(difference("", ""), None);
+    assert!(difference("a\n", "").is_some());
+    assert!(difference("", "a\n").is_some());
+    assert!(difference("a\nb", "a").is_some());
+    assert!(difference("a", "a\nb").is_some());
+    assert!(difference("a b", "a  b").is_some());
+}
+
+#[test]
+fn a_gap_is_any_lines_or_any_text() {
+    assert_eq!(difference("…", ""), None);
+    assert_eq!(difference("a\n…\nd\n", "a\nb\nc\nd\n"), None);
+    assert_eq!(difference("a\n…\nd\n", "a\nd\n"), None);
+    assert_eq!(difference("…\nb\n…\nb\n", "b\nb\n"), None);
+    assert_eq!(difference("pid … of …\n", "pid 3 of init\n"), None);
+    assert_eq!(difference("x…y…y", "xyéy"), None);
+    assert!(difference("a\n…\nd\n", "a\nb\n").is_some());
+    assert!(difference("pid … of", "pid 3").is_some());
+    assert!(difference("…b", "abc").is_some());
+}
+
+#[test]
+fn a_difference_is_marked_where_it_begins() {
+    let expected = "the lesson shows:\n    a\n    …\n  > y\n    z\n\
+                    what came out:\n    a\n  > x\n    z\n";
+    assert_eq!(
+        difference("a\n…\ny\nz", "a\nx\nz").as_deref(),
+        Some(expected)
+    );
+    let expected =
+        "the lesson shows:\n    a\n  > b\nwhat came out:\n    a\n  > (the end)\n";
+    assert_eq!(difference("a\nb", "a").as_deref(), Some(expected));
+}
+
+#[test]
+fn a_lesson_is_read() {
+    let lesson = "# T\nA word — two.\n```console\n$ cargo checker list\n## out\n$ ls\nx\n\
+                  ```\n## S\n1. **One**: [a](b.md)\n```text\n$ cargo checker check\n```\n";
+    let shown = commands(lesson);
+    assert_eq!(shown.len(), 1);
+    assert_eq!((shown[0].line, shown[0].output.as_str()), (4, "## out\n"));
+    let sections = parts(lesson, "## ");
+    assert_eq!(sections.len(), 1);
+    assert_eq!(numbered_titles(&sections[0].text), ["One"]);
+    assert_eq!(links(lesson), ["b.md"]);
+    assert_eq!(words(&prose(lesson)), 8);
+}

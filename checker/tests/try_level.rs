@@ -1,0 +1,315 @@
+//! `cargo checker try` on a real terminal: a pseudo-terminal whose other side is
+//! held here, with a shell as the leader of its session, as on every desktop.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
+use nix::unistd::{Pid, ttyname};
+
+/// The level may have to be built, and the image made.
+const PATIENCE: Duration = Duration::from_secs(180);
+const CTRL_C: &str = "\x03";
+const CTRL_Z: &str = "\x1a";
+const CTRL_D: &str = "\x04";
+const CTRL_BRACKET: &str = "\x1d";
+
+/// What a caller's shell does: start the checker, and go on after it.
+const SESSION: &str = r#"
+    sh -c 'echo "pid=$$;"; exec "$0" "$@"' "$@"
+    echo "status=$?;"
+    cat
+"#;
+
+/// The base image's prompt.
+const PROMPT: &str = "(container) / # ";
+
+fn checker(level: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_checker"));
+    command.args(["try", level, "--solution"]);
+    prepare(&mut command);
+    command
+}
+
+fn prepare(command: &mut Command) {
+    let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/try_level");
+    command.env("RUBBER_CRAB_HOME", home).env("TERM", "dumb");
+}
+
+struct Screen {
+    keyboard: File,
+    terminal: OwnedFd,
+    settings: Termios,
+    session: Child,
+    /// Everything that was shown, and how much of it was waited for.
+    shown: String,
+    read: usize,
+}
+
+impl Screen {
+    /// Begin `try LEVEL --solution` on a new terminal of 24 lines and 80 columns.
+    fn open(level: &str, arguments: &[&str]) -> Self {
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(&size, None).expect("openpty");
+        let end = || Stdio::from(pty.slave.try_clone().expect("dup"));
+        let mut session = Command::new("setsid");
+        session.args(["--ctty", "sh", "-c", SESSION, "sh"]);
+        session.arg(env!("CARGO_BIN_EXE_checker"));
+        session.args(["try", level, "--solution"]).args(arguments);
+        prepare(&mut session);
+        session.stdin(end()).stdout(end()).stderr(end());
+        Self {
+            settings: tcgetattr(&pty.slave).expect("tcgetattr"),
+            session: session.spawn().expect("setsid, of util-linux"),
+            keyboard: pty.master.into(),
+            terminal: pty.slave,
+            shown: String::new(),
+            read: 0,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("write to the terminal");
+    }
+
+    fn enter(&mut self, line: &str) {
+        self.press(line);
+        self.press("\r");
+    }
+
+    /// Wait for `text`, after what was waited for before.
+    fn wait(&mut self, text: &str) {
+        assert!(
+            self.appears(text, PATIENCE),
+            "{text:?} didn't come:\n{}",
+            self.shown
+        );
+    }
+
+    fn appears(&mut self, text: &str, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        loop {
+            if let Some(found) = self.shown[self.read..].find(text) {
+                self.read += found + text.len();
+                return true;
+            }
+            if Instant::now() > end {
+                return false;
+            }
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let mut waiting = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waiting, PollTimeout::from(50u8)) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => {
+                let mut chunk = [0; 4096];
+                let count = self.keyboard.read(&mut chunk).unwrap_or(0);
+                self.shown += &String::from_utf8_lossy(&chunk[..count]);
+            }
+            Err(errno) => panic!("poll: {errno}"),
+        }
+    }
+
+    /// The checker's pid, once it was started.
+    fn pid(&mut self) -> Pid {
+        self.wait("pid=");
+        self.wait(";");
+        let digits = |text: &str| text.rsplit('=').next().unwrap_or("").to_owned();
+        let number = digits(&self.shown[..self.read - 1]);
+        Pid::from_raw(number.parse().expect("a pid"))
+    }
+
+    fn settings_now(&self) -> Termios {
+        tcgetattr(&self.terminal).expect("tcgetattr")
+    }
+
+    fn is_raw(&self) -> bool {
+        !self.settings_now().local_flags.contains(LocalFlags::ICANON)
+    }
+
+    /// After the checker has ended: everything as it was found.
+    fn assert_restored(&self) {
+        assert_eq!(self.settings_now(), self.settings);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.session.kill();
+        let _ = self.session.wait();
+    }
+}
+
+#[test]
+fn a_shell_in_the_container_and_its_status() {
+    let mut screen = Screen::open("03", &[]);
+    screen.wait("solution-03 run -i base -- /bin/sh -l");
+    screen.wait(PROMPT);
+    assert!(screen.is_raw());
+    screen.enter("test -t 0 && test -t 1 && test -t 2 && echo yes-$((1 + 1))");
+    screen.wait("yes-2");
+    screen.enter("exit 7");
+    screen.wait("ended with status 7");
+    screen.wait("status=7;");
+    screen.assert_restored();
+}
+
+#[test]
+fn the_terminal_has_a_name_in_the_sandbox() {
+    // From level 02 on, the container has a devpts of its own, without this one.
+    let mut screen = Screen::open("00", &["--", "tty"]);
+    screen.wait("solution-00 run -- tty");
+    screen.wait("/dev/pts/0");
+    screen.wait("status=0;");
+    screen.assert_restored();
+}
+
+#[test]
+fn the_window_size_is_passed_on() {
+    let mut screen = Screen::open("03", &[]);
+    screen.wait(PROMPT);
+    screen.enter("stty size");
+    screen.wait("24 80");
+    let name = ttyname(&screen.terminal).expect("ttyname");
+    let resize = ["rows", "40", "cols", "100"];
+    let resized = Command::new("stty")
+        .arg("-F")
+        .arg(name)
+        .args(resize)
+        .status();
+    assert!(resized.is_ok_and(|status| status.success()));
+    // It arrives when the kernel's signal does: soon.
+    let arrived = (0..20).any(|_| {
+        screen.enter("stty size");
+        screen.appears("40 100", Duration::from_millis(500))
+    });
+    assert!(arrived, "{}", screen.shown);
+    // Only for a shell that waits for keys is it an end.
+    screen.wait(PROMPT);
+    screen.press(CTRL_D);
+    screen.wait("status=0;");
+    screen.assert_restored();
+}
+
+#[test]
+fn keys_that_send_signals_reach_the_job_in_front() {
+    let mut screen = Screen::open("03", &[]);
+    screen.wait(PROMPT);
+    screen.enter("echo begun-$((1 + 1)); sleep 1000");
+    screen.wait("begun-2");
+    // The shell has yet to start the job, and to hand it the terminal.
+    sleep(Duration::from_millis(500));
+    screen.press(CTRL_C);
+    screen.wait(PROMPT);
+    // Ctrl-C throws away what is typed while the shell takes the terminal back.
+    sleep(Duration::from_millis(500));
+    screen.enter("echo code-$?");
+    screen.wait("code-130");
+    screen.enter("sleep 1000");
+    sleep(Duration::from_millis(500));
+    screen.press(CTRL_Z);
+    screen.wait(PROMPT);
+    sleep(Duration::from_millis(500));
+    screen.enter("jobs");
+    screen.wait("Stopped");
+    screen.enter("fg");
+    sleep(Duration::from_millis(500));
+    screen.press(CTRL_C);
+    screen.wait(PROMPT);
+    sleep(Duration::from_millis(500));
+    screen.enter("exit 0");
+    screen.wait("status=0;");
+    screen.assert_restored();
+}
+
+#[test]
+fn all_output_is_shown_and_a_job_left_behind_ends() {
+    let command = "sleep 1000 & seq 50000; exit 3";
+    let mut screen = Screen::open("00", &["--", "sh", "-c", command]);
+    screen.wait("\n49999\r\n50000\r\n");
+    screen.wait("status=3;");
+    screen.assert_restored();
+}
+
+#[test]
+fn three_times_ctrl_bracket_ends_what_nothing_else_does() {
+    let stubborn =
+        "trap '' INT QUIT TSTP HUP; echo begun; while :; do sleep 9; done";
+    let mut screen = Screen::open("00", &["--", "sh", "-c", stubborn]);
+    screen.wait("begun");
+    screen.wait("begun");
+    screen.press(CTRL_C);
+    assert!(!screen.appears("status=", Duration::from_millis(300)));
+    screen.press(&CTRL_BRACKET.repeat(3));
+    screen.wait("status=137;");
+    screen.assert_restored();
+}
+
+#[test]
+fn the_terminal_is_restored_after_signals() {
+    for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut screen = Screen::open("03", &[]);
+        let pid = screen.pid();
+        screen.wait(PROMPT);
+        assert!(screen.is_raw());
+        kill(pid, signal).expect("kill");
+        screen.wait(&format!("status={status};"));
+        screen.assert_restored();
+    }
+}
+
+#[test]
+fn the_terminal_is_restored_after_sigkill() {
+    let mut screen = Screen::open("03", &[]);
+    let pid = screen.pid();
+    screen.wait(PROMPT);
+    assert!(screen.is_raw());
+    kill(pid, Signal::SIGKILL).expect("kill");
+    screen.wait("status=137;");
+    let end = Instant::now() + Duration::from_secs(10);
+    while screen.is_raw() && Instant::now() < end {
+        sleep(Duration::from_millis(10));
+    }
+    screen.assert_restored();
+}
+
+#[test]
+fn without_a_terminal_the_descriptors_are_the_callers() {
+    let mut checker = checker("03");
+    checker
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = checker.spawn().expect("spawn");
+    let mut input = child.stdin.take().expect("a pipe");
+    let script = b"pwd; echo inner-error >&2; tty; exit 7\n";
+    input.write_all(script).expect("write");
+    drop(input);
+    let output = child.wait_with_output().expect("wait");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "/\nnot a tty\n",
+        "{errors}"
+    );
+    assert!(errors.contains("inner-error"), "{errors}");
+    assert_eq!(output.status.code(), Some(7), "{errors}");
+}
