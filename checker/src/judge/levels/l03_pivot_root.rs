@@ -367,10 +367,12 @@ fn is_root_of_caller(evidence: &Evidence, mount: &Mount) -> bool {
 
 /// The file system's usual directories: runtimes make them, and others below them,
 /// where an image has none (man 7 hier).
-const USUAL: [&str; 16] = [
-    "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root",
-    "run", "sbin", "srv", "sys", "usr", "var",
+const USUAL: [&str; 9] = [
+    "dev", "etc", "home", "lib", "proc", "run", "sys", "usr", "var",
 ];
+/// And those below which nobody makes others.
+const USUAL_ALONE: [&str; 8] =
+    ["bin", "boot", "lib64", "opt", "root", "sbin", "srv", "tmp"];
 
 /// Could this directory be one that the old root was put on? Nothing in the kernel
 /// tells afterwards. An empty one in an unusual place, or under such a name, has
@@ -383,7 +385,8 @@ fn may_be_put_old(path: &str) -> bool {
     });
     // /tmp/.X11-unix and the like, as systemd makes them.
     let sockets = path.starts_with("tmp/.") && path.ends_with("-unix");
-    let usual = top.is_some_and(|top| USUAL.contains(&top)) || path == "tmp";
+    let usual =
+        top.is_some_and(|top| USUAL.contains(&top)) || USUAL_ALONE.contains(&path);
     named || !usual && !sockets
 }
 
