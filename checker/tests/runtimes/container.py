@@ -15,21 +15,12 @@ import sys
 import tarfile
 import tempfile
 
-libc = ctypes.CDLL(None, use_errno=True)
+from contract import Failed, call, callers_environment, fill_stdio, image_path, parse, report
 
 CLONE_NEWNS = 0x20000
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
-
-USAGE = (
-    "usage: container.py run [-i NAME] [--image-dir DIR] [--container-dir DIR]"
-    " -- CMD [ARG...]"
-)
-
-
-class Failed(Exception):
-    """One line for stderr; the status is 125."""
 
 
 def main(arguments):
@@ -56,54 +47,16 @@ def main(arguments):
     return status
 
 
-# ---- the command line and the image ---------------------------------------------------
-
-
-def parse(arguments):
-    """The command as bytes, and the options."""
-    options = {
-        "--image": "base",
-        "--image-dir": "/workshop/images",
-        "--container-dir": "/workshop/containers",
-    }
-    if arguments[:1] != ["run"] or "--" not in arguments:
-        raise Failed(USAGE)
-    end = arguments.index("--")
-    given, command = arguments[1:end], arguments[end + 1 :]
-    while given:
-        name, equals, value = given.pop(0).partition("=")
-        name = "--image" if name == "-i" else name
-        if name not in options or not (equals or given):
-            raise Failed(USAGE)
-        options[name] = value if equals else given.pop(0)
-    if not command:
-        raise Failed(USAGE)
-    # sys.argv is text; fsencode gives back the very bytes that came in.
-    return [os.fsencode(argument) for argument in command], options
-
-
-def fill_stdio():
-    """What we open must not land on a stdin, stdout or stderr that is closed."""
-    while (opened := os.open("/dev/null", os.O_RDWR)) <= 2:
-        os.set_inheritable(opened, True)
-    os.close(opened)
+# ---- the image -----------------------------------------------------------------------
 
 
 def open_image(options):
-    """The image, made sure to be whole."""
-    name = options["--image"]
-    if not name or "/" in name:
-        raise Failed(f"{name}: not the name of an image")
-    path = os.path.join(options["--image-dir"], name + ".tar")
+    """The image, made sure to be one."""
+    path = image_path(options)
     file = open(path, "rb")
     try:
         archive = Archive.open(fileobj=file, mode="r:", errorlevel=2)
         archive.getmembers()
-        # tarfile ends silently where the archive does. A whole one goes on to two
-        # blocks of zeros.
-        file.seek(archive.offset)
-        if file.read(1024) != bytes(1024):
-            raise Failed(f"{path}: cut short")
     except tarfile.TarError as error:
         raise Failed(f"{path}: {error}") from None
     return archive
@@ -177,21 +130,6 @@ def wait_for(child, ours):
         if pid:
             code = os.waitstatus_to_exitcode(status)
             return 128 - code if code < 0 else code
-
-
-def report(action):
-    """What `action` returns, or 125 after the one line that says why not."""
-    try:
-        return action()
-    except Failed as error:
-        line = str(error)
-    except OSError as error:
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except Exception as error:
-        line = f"{type(error).__name__}: {error}"
-    sys.stderr.buffer.write(b"container.py: " + os.fsencode(line) + b"\n")
-    sys.stderr.flush()
-    return 125
 
 
 # ---- inside ---------------------------------------------------------------------------
@@ -270,25 +208,10 @@ def execute(command, callers_mask):
         return 127 if missing else 126
 
 
-def callers_environment():
-    """What the caller passed; Python may have added LC_CTYPE to its own (PEP 538)."""
-    with open("/proc/self/environ", "rb") as environ:
-        entries = environ.read().split(b"\0")
-    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
-
-
 def mount(source, target, kind, flags, options=None):
     words = [os.fsencode(w) if w is not None else None for w in (source, target, kind)]
     data = os.fsencode(options) if options else None
     call("mount", *words, ctypes.c_ulong(flags), data)
-
-
-def call(name, *arguments):
-    """A system call by its name in libc, with its errno as OSError."""
-    if getattr(libc, name)(*arguments) == -1:
-        number = ctypes.get_errno()
-        shown = " ".join(os.fsdecode(a) for a in arguments if isinstance(a, bytes))
-        raise OSError(number, os.strerror(number), f"{name} {shown}")
 
 
 # ---- afterwards -----------------------------------------------------------------------

@@ -15,28 +15,15 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 
-libc = ctypes.CDLL(None, use_errno=True)
+from adapter import check_image, look_up, run_tar, wait_for
+from contract import Failed, call, callers_environment, fill_stdio, libc, parse, report
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_SLAVE = 0x4000, 0x80000
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 24, 36
 CAP_MKNOD = 27
-
-USAGE = (
-    "usage: runc.py run [-i NAME] [--image-dir DIR] [--container-dir DIR]"
-    " -- CMD [ARG...]"
-)
-
-
-class Failed(Exception):
-    """One line for stderr, none if runc has said one; and the status."""
-
-    def __init__(self, line=None, status=125):
-        super().__init__(line)
-        self.line, self.status = line, status
 
 
 def main(arguments):
@@ -64,67 +51,12 @@ def main(arguments):
         subprocess.run(["rm", "-rf", "--one-file-system", "--", place], check=False)
 
 
-# ---- the command line and the image ---------------------------------------------------
-
-
-def parse(arguments):
-    """The command as bytes, and the options."""
-    options = {
-        "--image": "base",
-        "--image-dir": "/workshop/images",
-        "--container-dir": "/workshop/containers",
-    }
-    if arguments[:1] != ["run"] or "--" not in arguments:
-        raise Failed(USAGE)
-    end = arguments.index("--")
-    given, command = arguments[1:end], arguments[end + 1 :]
-    while given:
-        name, equals, value = given.pop(0).partition("=")
-        name = "--image" if name == "-i" else name
-        if name not in options or not (equals or given):
-            raise Failed(USAGE)
-        options[name] = value if equals else given.pop(0)
-    if not command:
-        raise Failed(USAGE)
-    # sys.argv is text; fsencode gives back the very bytes that came in.
-    return [os.fsencode(argument) for argument in command], options
-
-
-def fill_stdio():
-    """What we open must not land on a stdin, stdout or stderr that is closed."""
-    while (opened := os.open("/dev/null", os.O_RDWR)) <= 2:
-        os.set_inheritable(opened, True)
-    os.close(opened)
-
-
-def check_image(options):
-    """The path of the image, made sure to be a whole tar."""
-    name = options["--image"]
-    if not name or "/" in name:
-        raise Failed(f"{name}: not the name of an image")
-    path = os.path.join(options["--image-dir"], name + ".tar")
-    try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            archive.getmembers()
-            # tarfile ends silently where the archive does, and so does tar. A whole
-            # one goes on to two blocks of zeros.
-            file.seek(archive.offset)
-            if file.read(1024) != bytes(1024):
-                raise Failed(f"{path}: cut short")
-    except tarfile.TarError as error:
-        raise Failed(f"{path}: {error}") from None
-    return path
+# ---- the image -----------------------------------------------------------------------
 
 
 def unpack(image, root, mask):
     """Leaves it to GNU tar, which strips / and .. from names, and makes links that
     point up or out last of all, so that nothing is written through them."""
-    arguments = ["--same-permissions", "--no-same-owner", "--numeric-owner"]
-    harmless = (
-        ": Removing leading ",
-        ": Cannot mknod: Operation not permitted",
-        ": Exiting with failure status due to previous errors",
-    )
 
     def prepare():
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -132,46 +64,7 @@ def unpack(image, root, mask):
         # Devices in an image are the host's devices: tar can't make them then.
         libc.prctl(PR_CAPBSET_DROP, CAP_MKNOD, 0, 0, 0)
 
-    with open(image, "rb") as archive:
-        tar = subprocess.run(
-            ["tar", "--extract", "--file=-", "--directory", root, *arguments],
-            stdin=archive,
-            stderr=subprocess.PIPE,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            preexec_fn=prepare,
-            check=False,
-        )
-    lines = tar.stderr.decode(errors="backslashreplace").splitlines()
-    lines = [line for line in lines if not any(phrase in line for phrase in harmless)]
-    if tar.returncode not in (0, 2) or (tar.returncode == 2 and lines):
-        raise Failed(lines[0] if lines else f"tar: status {tar.returncode}")
-
-
-def look_up(name, root):
-    """Looks the command up inside. runc gives 1 for whatever goes wrong, so what can
-    go wrong with the command is found out before."""
-    shown = os.fsdecode(name)
-    child = os.fork()
-    if child == 0:
-        status = 127
-        try:
-            os.chroot(root)
-            os.chdir("/")
-            path = os.environb.get(b"PATH", b"/bin:/usr/bin")
-            places = [b""] if b"/" in name else path.split(b":")
-            for candidate in [os.path.join(place, name) for place in places if name]:
-                if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-                    status = 0
-                    break
-                if os.path.exists(candidate):
-                    status = 126
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 127:
-        raise Failed(f"exec {shown}: not found in the image", 127)
-    if status:
-        raise Failed(f"exec {shown}: not an executable file", 126)
+    run_tar(["tar", "-C", root], image, prepare)
 
 
 # ---- the bundle -----------------------------------------------------------------------
@@ -179,7 +72,7 @@ def look_up(name, root):
 
 def bundle(place, command, mask):
     """Writes config.json. Returns whether the command needs a shim, as descriptor 3."""
-    environment = callers_environment()
+    environment = [b"=".join(pair) for pair in callers_environment().items()]
     shim = False
     try:
         if not any(variable.startswith(b"PATH=") for variable in environment):
@@ -256,12 +149,6 @@ def our_capabilities():
         effective = next(line for line in status if line.startswith("CapEff:"))
     mask = int(effective.split()[1], 16)
     return [name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1]
-
-
-def callers_environment():
-    """What the caller passed; Python may have added LC_CTYPE to its own (PEP 538)."""
-    with open("/proc/self/environ", "rb") as environ:
-        return [entry for entry in environ.read().split(b"\0") if b"=" in entry]
 
 
 # JSON is Unicode, arguments are bytes. Where they are no UTF-8, runc starts this in
@@ -358,59 +245,15 @@ def run(place, shim, mask, ours):
         call("prctl", PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         if runc("start", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             raise Failed()
-        return wait_for(child, ours)
+        return wait_for(child, ours, b"runc:[", lambda: 126)
     finally:
         quiet = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
         runc("delete", "--force", **quiet)
 
 
-def wait_for(child, ours):
-    """The child's status. Passes on what we are sent: who stops the runtime means the
-    command, and we still have a directory to remove."""
-    while True:
-        number = signal.sigwait(ours)
-        if number != signal.SIGCHLD:
-            os.kill(child, number)
-        if not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            continue
-        # A process that ends under runc's name never became the command. runc says
-        # why, but its status is 1; the name is there as long as nobody has reaped it.
-        with open(f"/proc/{child}/comm", "rb") as comm:
-            never = comm.read().startswith(b"runc:[")
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if never:
-            raise Failed(status=126)
-        return 128 - code if code < 0 else code
-
-
 def in_user_namespace():
     with open("/proc/self/uid_map", encoding="ascii") as uid_map:
         return uid_map.read().split() != ["0", "0", "4294967295"]
-
-
-def call(name, *arguments):
-    """A system call by its name in libc, with its errno as OSError."""
-    if getattr(libc, name)(*arguments) == -1:
-        number = ctypes.get_errno()
-        shown = " ".join(os.fsdecode(a) for a in arguments if isinstance(a, bytes))
-        raise OSError(number, os.strerror(number), f"{name} {shown}")
-
-
-def report(action):
-    """What `action` returns, or the status after the one line that says why not."""
-    status = 125
-    try:
-        return action()
-    except Failed as error:
-        line, status = error.line, error.status
-    except OSError as error:
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except Exception as error:
-        line = f"{type(error).__name__}: {error}"
-    if line:
-        sys.stderr.buffer.write(b"runc.py: " + os.fsencode(line) + b"\n")
-        sys.stderr.flush()
-    return status
 
 
 if __name__ == "__main__":
