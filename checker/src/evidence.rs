@@ -22,6 +22,9 @@ pub struct Evidence {
     pub caller_mounts: Vec<Mount>,
     /// Was the program given images, or is it one that only starts commands?
     pub contained: bool,
+    /// What the machine has, where checks depend on it.
+    #[serde(default)]
+    pub machine: Machine,
     /// What the test image holds: path without leading slash → file.
     pub image: BTreeMap<String, FileFact>,
     /// Each time the program was run, by the name the level gives it.
@@ -37,6 +40,28 @@ impl Evidence {
             .get(name)
             .unwrap_or_else(|| panic!("no run {name:?} in the evidence"))
     }
+}
+
+/// What the machine has. Where it lacks something, a check can't be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The host name of the runtime's caller.
+    pub hostname: String,
+    /// The links of a new network namespace.
+    pub links: Vec<String>,
+    /// IPv6: a new network namespace has ::1.
+    pub ipv6: bool,
+    /// The CPUs that the caller may use, by number.
+    pub cpus: Vec<usize>,
+    /// The controllers of the control groups that the caller may divide up.
+    pub controllers: Vec<String>,
+    /// Of which version the tree with `memory` is; 0 where there is none.
+    pub cgroup_version: u8,
+    /// The kernel counts swap.
+    pub swap: bool,
+    /// The file system for containers keeps extended attributes of users (tmpfs: from
+    /// Linux 6.6 on).
+    pub user_attributes: bool,
 }
 
 /// One run of the program, from the caller's side.
@@ -76,6 +101,41 @@ pub struct Run {
     pub mounts_after: Vec<String>,
     /// Files that came (`+`), went (`-`) or changed (`~`) outside the container.
     pub files_after: Vec<String>,
+    /// Control groups that are new when the program has ended.
+    #[serde(default)]
+    pub groups_after: Vec<String>,
+    /// The caller's host name while the command was there, or after the run, if it is
+    /// another one than before.
+    #[serde(default)]
+    pub renamed: Option<String>,
+    /// The caller's links at these moments, if they are not what they were.
+    #[serde(default)]
+    pub relinked: Option<Vec<Link>>,
+    /// The command's process at later moments, by the name the level gives them.
+    #[serde(default)]
+    pub looks: BTreeMap<String, Seen>,
+    /// Other calls of the program while this one ran, likewise.
+    #[serde(default)]
+    pub calls: BTreeMap<String, Call>,
+    /// The command's control groups in the moment of exec, before its first
+    /// instruction. `None`: the kernel didn't let us watch.
+    #[serde(default)]
+    pub groups_at_exec: Option<Vec<Grouped>>,
+    /// The runtime was killed by the checker, with what it had unpacked by then: bytes.
+    #[serde(default)]
+    pub killed: Option<u64>,
+    /// It, or one that ran beside it, was.
+    #[serde(default)]
+    pub beside_killed: bool,
+}
+
+/// Another call of the program: `pause ID`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Call {
+    pub shown: String,
+    pub end: Ending,
+    pub stderr: String,
+    pub noise: String,
 }
 
 /// A process that was left to the sandbox's init.
@@ -129,6 +189,54 @@ impl Ending {
 pub struct Seen {
     /// Its pid in the sandbox.
     pub pid: i32,
+    /// Its pid in its own PID namespace.
+    #[serde(default)]
+    pub own_pid: i32,
+    /// What the kernel calls process 1 of its PID namespace.
+    #[serde(default)]
+    pub first_name: String,
+    /// The processes of its PID namespace, as that numbers them.
+    #[serde(default)]
+    pub inhabitants: Vec<i32>,
+    /// The numbers in the directory /proc below its root.
+    #[serde(default)]
+    pub listed: Vec<i32>,
+    /// The host name in its UTS namespace.
+    #[serde(default)]
+    pub hostname: String,
+    /// The links of its network namespace; `None` when it can't be joined.
+    #[serde(default)]
+    pub links: Option<Vec<Link>>,
+    /// Which file system the POSIX message queues of its IPC namespace are in: major and
+    /// minor. `None` when that can't be told.
+    #[serde(default)]
+    pub queues: Option<(u64, u64)>,
+    /// The names in its /sys/class/net.
+    #[serde(default)]
+    pub shown_links: Vec<String>,
+    /// Is `lo` up by its file there? `None`: there is none.
+    #[serde(default)]
+    pub shown_lo_up: Option<bool>,
+    /// Where it is in the trees of control groups that the caller may divide up.
+    #[serde(default)]
+    pub groups: Vec<Grouped>,
+    /// The CPUs that it may run on: `0-2,4`.
+    #[serde(default)]
+    pub cpus_allowed: String,
+    /// How long the processes of its PID namespace have run by then, in nanoseconds of
+    /// processor time.
+    #[serde(default)]
+    pub run_time: u64,
+    /// How many of them have not ended, not even as zombies.
+    #[serde(default)]
+    pub alive: usize,
+    /// How many of them run, or want to (state R in `man 5 proc`, "/proc/PID/stat").
+    /// One that is stopped, frozen or asleep doesn't.
+    #[serde(default)]
+    pub busy: usize,
+    /// When it is on an overlay: what that is made of.
+    #[serde(default)]
+    pub overlay: Option<Overlay>,
     /// Was it found by the credentials on its output, or by looking for it?
     pub output_is_direct: bool,
     /// How many parents up the runtime is: 0 is the runtime itself; `None` when the
@@ -159,6 +267,10 @@ pub struct Seen {
     /// The runtime's own mount namespace, while the command was there.
     #[serde(default)]
     pub runtime_mount_namespace: Option<u64>,
+    /// The PID namespace of the runtime's next child at that time. `None`: nobody has
+    /// been born in there, or the kernel doesn't tell (man 7 namespaces).
+    #[serde(default)]
+    pub runtime_children_namespace: Option<u64>,
     /// The root directory of its mount namespace, and the mount that this is on;
     /// then the mount that its own root is on.
     pub namespace_root: FileId,
@@ -166,6 +278,61 @@ pub struct Seen {
     pub root_mount: u64,
     /// Files below its root: path without leading slash → file.
     pub files: BTreeMap<String, FileFact>,
+}
+
+/// A link of a network namespace (man 7 netdevice).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub name: String,
+    pub up: bool,
+    /// Its addresses: `127.0.0.1`, `::1`.
+    pub addresses: Vec<String>,
+}
+
+/// Where a process is in one tree of control groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grouped {
+    /// 1 or 2.
+    pub version: u8,
+    /// What can be limited in this tree.
+    pub controllers: Vec<String>,
+    /// Its group's path, from the top of what the caller may divide up.
+    pub path: String,
+    /// That of the runtime.
+    pub runtime: String,
+    /// What the files of its group say, and those of the groups above it, up to the
+    /// top: name → content. The innermost group first.
+    pub files: Vec<BTreeMap<String, String>>,
+}
+
+impl Grouped {
+    /// The tree's name, for people.
+    pub fn name(&self) -> String {
+        crate::belt::tree_name(self.version, &self.controllers)
+    }
+}
+
+/// The parts of an overlay, as its mount names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// The lower directories, the uppermost first, then the upper and the work
+    /// directory: paths of the caller's.
+    pub lower: Vec<String>,
+    pub upper: String,
+    pub work: String,
+    /// Is the option `userxattr` set?
+    pub user_attributes: bool,
+    /// What the image's directory, which is the fullest of the lower ones, and the
+    /// upper directory are, and hold; nothing if the caller can't find them.
+    pub lower_id: FileId,
+    pub upper_id: FileId,
+    /// The permissions of the overlay's top directory, the container's `/`.
+    pub mode: u32,
+    /// The overlay's etc/motd: inode number and time of its last change of status, in
+    /// nanoseconds. Both are those of the image's file, as long as nobody changes it.
+    pub motd: Option<(u64, i64)>,
+    pub lower_files: BTreeMap<String, FileFact>,
+    pub upper_files: BTreeMap<String, FileFact>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,6 +396,9 @@ pub struct Mount {
     pub source: String,
     /// Major and minor of the file system.
     pub device: (u64, u64),
+    /// The file system's own options.
+    #[serde(default)]
+    pub details: String,
 }
 
 impl Mount {
@@ -254,6 +424,7 @@ impl Mount {
             propagation: left.collect::<Vec<_>>().join(" "),
             kind: right.next()?.into(),
             source: right.next()?.into(),
+            details: right.next().unwrap_or_default().into(),
         })
     }
 }

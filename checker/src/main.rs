@@ -55,6 +55,11 @@ enum Command {
         /// Use the finished level instead of yours.
         #[arg(long)]
         solution: bool,
+        /// Run the command beside the container instead of in it, or a shell: in the
+        /// seat belt, as the level's caller. There level-NN (with --solution:
+        /// solution-NN) is a command.
+        #[arg(long)]
+        outside: bool,
         /// The command, or `run` and its options.
         #[arg(last = true)]
         arguments: Vec<OsString>,
@@ -103,6 +108,19 @@ fn main() -> ExitCode {
         eprintln!("break-out: {}", probe::show_break_out());
         return ExitCode::FAILURE;
     }
+    if probe::is_blackboard() {
+        return match probe::show_blackboard() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("blackboard: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if probe::is_listen() {
+        eprintln!("listen: {}", probe::show_listen());
+        return ExitCode::FAILURE;
+    }
     // Whoever starts the checker may ignore it: then nothing can be waited for.
     sys::default_action(nix::sys::signal::Signal::SIGCHLD);
     let cli = match Cli::try_parse() {
@@ -125,8 +143,9 @@ fn run(command: Option<Command>) -> Result<Status> {
         Some(Command::Try {
             level,
             solution,
+            outside,
             arguments,
-        }) => try_level(&level, solution, &arguments),
+        }) => try_level(&level, solution, outside, &arguments),
         Some(Command::List) => commands::list::list(),
         Some(Command::Hint(options)) => commands::hint::hint(&options),
         Some(Command::Image { action }) => commands::image::image(&action),
@@ -152,8 +171,14 @@ fn run(command: Option<Command>) -> Result<Status> {
     }
 }
 
-fn try_level(name: &str, solution: bool, arguments: &[OsString]) -> Result<Status> {
+fn try_level(
+    name: &str,
+    solution: bool,
+    outside: bool,
+    arguments: &[OsString],
+) -> Result<Status> {
     let level = commands::check::find(name)?;
+    commands::check::prepare(&[level]);
     let whose = if solution {
         Whose::Solution
     } else {
@@ -169,6 +194,7 @@ fn try_level(name: &str, solution: bool, arguments: &[OsString]) -> Result<Statu
             let status = commands::try_level::try_level(
                 &program,
                 level.contained,
+                outside,
                 arguments,
             )?;
             Ok(Status::Own(status as u8))

@@ -7,11 +7,17 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::chroot;
+use std::os::unix::fs::{PermissionsExt, chroot};
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::Signal;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
 /// How names of the probe's file begin; what follows can't be guessed.
@@ -20,6 +26,15 @@ pub const PREFIX: &str = "probe-";
 /// The name under which this executable is in the default image: a program that
 /// leaves a chroot, for the experiments of levels 01 and 03.
 pub const BREAK_OUT: &str = "break-out";
+
+/// Likewise a program that keeps words in shared memory, for level 05.
+pub const BLACKBOARD: &str = "blackboard";
+
+/// Where they are: a number that means the same memory to all who know it.
+const BLACKBOARD_KEY: i32 = 0x0b0a_4d05;
+
+/// Likewise a program that listens on a port, for level 06.
+pub const LISTEN: &str = "listen";
 
 /// What a probe calls its process once it is there: between exec and this, the kernel
 /// still takes things away and puts others in place.
@@ -46,6 +61,26 @@ pub enum Act {
     UseDevices,
     /// Open a new pseudo-terminal.
     OpenTerminal,
+    /// Start this many processes that belong to nobody, and don't end by themselves.
+    LeaveOrphans(u32),
+    /// Listen on this port of both loopback addresses, and connect to it.
+    Listen(u16),
+    /// Use this many bytes of memory.
+    Eat(usize),
+    /// Start processes that wait, until it is refused, or up to this many.
+    Fork(u32),
+    /// Start this many processes that do nothing but run.
+    Spin(u32),
+    /// Run on the last of its CPUs only, with all that is started from now on.
+    Pin,
+    /// Make a directory.
+    MakeDirectory(String),
+    /// Delete a file, or a directory with all that is in it.
+    Delete(String),
+    /// Give a file another name.
+    Rename(String, String),
+    /// Set a file's permissions.
+    Chmod(String, u32),
 }
 
 /// What the probe reports: one a line, as JSON.
@@ -66,6 +101,16 @@ pub fn is_wanted() -> bool {
 /// Likewise, under the name of the break-out?
 pub fn is_break_out() -> bool {
     name() == BREAK_OUT.as_bytes()
+}
+
+/// Likewise, under the name of the blackboard?
+pub fn is_blackboard() -> bool {
+    name() == BLACKBOARD.as_bytes()
+}
+
+/// Likewise, under the name of the one that listens?
+pub fn is_listen() -> bool {
+    name() == LISTEN.as_bytes()
 }
 
 fn name() -> Vec<u8> {
@@ -92,6 +137,64 @@ pub fn show_break_out() -> io::Error {
     let mut words = std::env::args_os().skip(1);
     let program = words.next().unwrap_or_else(|| "/bin/sh".into());
     std::process::Command::new(program).args(words).exec()
+}
+
+/// Write the arguments into shared memory; without any, show what is there. It stays
+/// when this process has ended (man 7 sysvipc).
+pub fn show_blackboard() -> io::Result<()> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if words.is_empty() {
+        let written = match crate::sys::shared_memory(BLACKBOARD_KEY, false) {
+            Ok(segment) => crate::sys::read_segment(segment),
+            Err(Errno::ENOENT) => return writeln!(io::stdout(), "(no blackboard)"),
+            Err(errno) => return Err(errno.into()),
+        };
+        let text = written.split(|byte| *byte == 0).next().unwrap_or_default();
+        return writeln!(io::stdout(), "{}", crate::text::escape(text));
+    }
+    let text = words.join(" ".as_ref());
+    let mut content = [0; crate::sys::SEGMENT];
+    // The rest are zeros, one at least.
+    let room = content.len() - 1;
+    let bytes = text.as_bytes().iter().take(room);
+    content
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    let segment = crate::sys::shared_memory(BLACKBOARD_KEY, true)?;
+    crate::sys::write_segment(segment, content);
+    Ok(())
+}
+
+/// `listen PORT [CMD…]`: listen on a port of all addresses, then become the command,
+/// which has the socket open. Without one: stay. Returns only when something failed.
+pub fn show_listen() -> anyhow::Error {
+    use std::os::unix::process::CommandExt;
+    let mut words = std::env::args_os().skip(1);
+    let port = words.next().and_then(|word| word.to_str()?.parse().ok());
+    let Some(port) = port else {
+        return anyhow::anyhow!("usage: listen PORT [CMD…]");
+    };
+    let listener = match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+        Ok(listener) => listener,
+        Err(error) => return anyhow::anyhow!("port {port}: {error}"),
+    };
+    // What Rust opens is closed by exec.
+    if let Err(errno) = fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty())) {
+        return errno.into();
+    }
+    println!("listening on port {port}");
+    std::mem::forget(listener);
+    match words.next() {
+        Some(program) => std::process::Command::new(program)
+            .args(words)
+            .exec()
+            .into(),
+        None => {
+            wait_for_ever();
+            anyhow::anyhow!("woken up")
+        }
+    }
 }
 
 /// Be the probe.
@@ -128,8 +231,125 @@ fn perform(act: &Act) -> String {
         Act::BreakOut => break_out(),
         Act::UseDevices => Ok(use_devices()),
         Act::OpenTerminal => open_terminal(),
+        Act::LeaveOrphans(count) => leave_orphans(*count),
+        Act::Listen(port) => Ok(listen(*port)),
+        Act::Eat(bytes) => Ok(eat(*bytes)),
+        Act::Fork(most) => Ok(fork_until_refused(*most)),
+        Act::Spin(count) => spin(*count),
+        Act::Pin => pin(),
+        Act::MakeDirectory(path) => fs::create_dir(path).map(ok),
+        Act::Delete(path) => delete(path).map(ok),
+        Act::Rename(old, new) => fs::rename(old, new).map(ok),
+        Act::Chmod(path, mode) => {
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).map(ok)
+        }
     };
     done.unwrap_or_else(|error| crate::sys::errno_name(&error))
+}
+
+fn ok((): ()) -> String {
+    "ok".into()
+}
+
+/// A child that goes on without end, and holds nothing of its parent's open.
+fn start_child(then: fn()) -> io::Result<()> {
+    match crate::sys::fork()? {
+        ForkResult::Parent { .. } => Ok(()),
+        ForkResult::Child => {
+            crate::sys::close_from(0, &[]);
+            then();
+            crate::sys::exit_now(0)
+        }
+    }
+}
+
+fn wait_for_ever() {
+    loop {
+        nix::unistd::pause();
+    }
+}
+
+/// Each is the child of one that ends at once, in a session of its own.
+fn leave_orphans(count: u32) -> io::Result<String> {
+    for _ in 0..count {
+        match crate::sys::fork()? {
+            ForkResult::Parent { child } => {
+                waitpid(child, None)?;
+            }
+            ForkResult::Child => {
+                let _ = nix::unistd::setsid();
+                let _ = start_child(wait_for_ever);
+                crate::sys::exit_now(0)
+            }
+        }
+    }
+    Ok("ok".into())
+}
+
+fn listen(port: u16) -> String {
+    let reach = |address: IpAddr| -> io::Result<()> {
+        let listener = TcpListener::bind((address, port))?;
+        TcpStream::connect_timeout(&(address, port).into(), Duration::from_secs(2))?;
+        // It listens for as long as the probe lives.
+        std::mem::forget(listener);
+        Ok(())
+    };
+    let name = |done: io::Result<()>| match done {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => crate::sys::errno_name(&error),
+    };
+    let four = name(reach(Ipv4Addr::LOCALHOST.into()));
+    let six = name(reach(Ipv6Addr::LOCALHOST.into()));
+    format!("127.0.0.1:{four} ::1:{six}")
+}
+
+/// Write to each page, and keep it.
+fn eat(bytes: usize) -> String {
+    let mut pages: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..bytes / (1 << 20) {
+        pages.push(vec![1; 1 << 20]);
+    }
+    let kept = pages.len();
+    std::mem::forget(pages);
+    format!("{kept} MiB")
+}
+
+fn fork_until_refused(most: u32) -> String {
+    for made in 0..most {
+        if let Err(error) = start_child(wait_for_ever) {
+            return format!("{} after {made}", crate::sys::errno_name(&error));
+        }
+    }
+    format!("{most} made")
+}
+
+fn spin(count: u32) -> io::Result<String> {
+    for _ in 0..count {
+        start_child(|| {
+            let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+            loop {
+                std::hint::spin_loop();
+            }
+        })?;
+    }
+    Ok("ok".into())
+}
+
+fn pin() -> io::Result<String> {
+    let me = Pid::from_raw(0);
+    let allowed = sched_getaffinity(me)?;
+    let is_in = |cpu: &usize| allowed.is_set(*cpu).unwrap_or(false);
+    let mut last = CpuSet::new();
+    last.set((0..CpuSet::count()).rev().find(is_in).unwrap_or(0))?;
+    sched_setaffinity(me, &last)?;
+    Ok("ok".into())
+}
+
+fn delete(path: &str) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    }
 }
 
 /// End by a fault of its own. A signal that was merely sent would not end a process

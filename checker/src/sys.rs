@@ -2,7 +2,7 @@
 //! of the checker in which `unsafe` is allowed. Each wrapper says what makes it safe.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -210,19 +210,26 @@ pub fn unlock_pty(master: &impl AsFd) -> nix::Result<()> {
 
 /// The identity of the mount that `fd` is on (STATX_MNT_ID, Linux 5.8).
 pub fn mount_id(fd: &impl AsFd) -> nix::Result<u64> {
+    statx(fd, c"").map(|found| found.stx_mnt_id)
+}
+
+/// All about the file of this name in a directory, and its mount's identity; links are
+/// not followed. The empty name is the directory itself (man 2 statx).
+pub fn statx(directory: &impl AsFd, name: &CStr) -> nix::Result<libc::statx> {
+    const MNT_ID: libc::c_uint = 0x1000; // include/uapi/linux/stat.h
     // SAFETY: statx is plain data; the kernel fills it.
-    let mut buffer: libc::statx = unsafe { std::mem::zeroed() };
-    // SAFETY: the empty path and the buffer outlive the call.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the name and the buffer outlive the call.
     let done = unsafe {
         libc::statx(
-            fd.as_fd().as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            0x1000, // STATX_MNT_ID, include/uapi/linux/stat.h
-            &raw mut buffer,
+            directory.as_fd().as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT,
+            libc::STATX_BASIC_STATS | MNT_ID,
+            &raw mut found,
         )
     };
-    Errno::result(done).map(|_| buffer.stx_mnt_id)
+    Errno::result(done).map(|_| found)
 }
 
 /// Let `pid` run only when nobody else wants to (man 2 setpriority). A process that is
@@ -233,6 +240,59 @@ pub fn put_last(pid: Pid) {
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, pid.as_raw() as libc::id_t, LEAST)
     };
+}
+
+/// Let a process go on that a signal has stopped.
+pub fn go_on_now(pid: i32) {
+    let _ = nix::sys::signal::kill(
+        Pid::from_raw(pid),
+        nix::sys::signal::Signal::SIGCONT,
+    );
+}
+
+/// What became of a child, or of a process that this one traces: its pid, and the
+/// status as wait(2) has it.
+///
+/// Errors: ECHILD when there is none; EINTR.
+pub fn wait_for_any() -> Result<(Pid, i32), Errno> {
+    let mut status = 0;
+    // SAFETY: the kernel writes an i32 to where one is.
+    let pid = unsafe { libc::waitpid(-1, &mut status, libc::__WALL) };
+    Errno::result(pid).map(|pid| (Pid::from_raw(pid), status))
+}
+
+/// Let a traced process go on, with this signal; 0 for none. One that is gone by now
+/// has no need of it.
+pub fn go_on(pid: Pid, signal: i32) {
+    let data = signal as usize;
+    // SAFETY: this request takes two numbers and no memory of ours.
+    unsafe { libc::ptrace(libc::PTRACE_CONT, pid.as_raw(), 0_usize, data) };
+}
+
+/// Let a traced process stay stopped, but hear of it when it goes on (man 2 ptrace,
+/// PTRACE_LISTEN).
+pub fn listen_to(pid: Pid) {
+    // SAFETY: this request takes a pid and no memory of ours.
+    unsafe { libc::ptrace(libc::PTRACE_LISTEN, pid.as_raw(), 0_usize, 0_usize) };
+}
+
+/// Does the file system keep extended attributes of users? Tried on this directory,
+/// and undone (man 7 xattr).
+pub fn keeps_user_attributes(directory: &impl AsFd) -> bool {
+    let (name, value) = (c"user.rubber-crab", b"x");
+    let fd = directory.as_fd().as_raw_fd();
+    // SAFETY: the name is terminated, and the length is the value's.
+    unsafe {
+        let set = libc::fsetxattr(
+            fd,
+            name.as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        );
+        libc::fremovexattr(fd, name.as_ptr());
+        set == 0
+    }
 }
 
 /// End `pid` now. A process that is gone already is what was wanted.
@@ -287,6 +347,36 @@ pub fn executed_as() -> &'static [u8] {
     }
 }
 
+/// The size of a segment of shared memory, in bytes: a page.
+pub const SEGMENT: usize = 4096;
+
+/// The System V shared memory with this key, from here and now on in this process. It
+/// is made if there is none and `make` says so.
+pub fn shared_memory(key: i32, make: bool) -> nix::Result<*mut [u8; SEGMENT]> {
+    let flags = if make { libc::IPC_CREAT | 0o600 } else { 0 };
+    // SAFETY: no memory is touched. The kernel chooses a free place to attach.
+    let place = unsafe {
+        let id = Errno::result(libc::shmget(key, SEGMENT, flags))?;
+        libc::shmat(id, std::ptr::null(), 0)
+    };
+    match place.addr() {
+        usize::MAX => Err(Errno::last()),
+        _ => Ok(place.cast()),
+    }
+}
+
+/// What is in that memory. (Others may write meanwhile: it is no reference.)
+pub fn read_segment(segment: *mut [u8; SEGMENT]) -> [u8; SEGMENT] {
+    // SAFETY: callers pass what `shared_memory` has attached; nothing detaches it.
+    unsafe { segment.read_volatile() }
+}
+
+/// Write all of that memory.
+pub fn write_segment(segment: *mut [u8; SEGMENT], content: [u8; SEGMENT]) {
+    // SAFETY: as in `read_segment`.
+    unsafe { segment.write_volatile(content) }
+}
+
 /// The name of an error's errno: `ENOENT`; its text where it has none.
 pub fn errno_name(error: &std::io::Error) -> String {
     match error.raw_os_error() {
@@ -302,4 +392,25 @@ pub fn fault() -> ! {
         std::ptr::without_provenance_mut::<u8>(8).write_volatile(0);
         libc::_exit(1)
     }
+}
+
+/// Switch this network namespace's `lo` on (man 7 netdevice).
+pub fn loopback_up() -> nix::Result<()> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, flags, None)?;
+    // SAFETY: a struct of numbers may be all zeros.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[..2].copy_from_slice(&[b'l' as libc::c_char, b'o' as _]);
+    // The flags that it has anyway, IFF_LOOPBACK and the like, can't be taken away.
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: the kernel reads one ifreq, from where one is.
+    let done = unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCSIFFLAGS as _,
+            &raw const request,
+        )
+    };
+    Errno::result(done).map(drop)
 }

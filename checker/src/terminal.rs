@@ -237,6 +237,12 @@ impl Pty {
         &self.slave
     }
 
+    /// Is Ctrl-C a signal there, and not a key like others (ISIG, man 3 termios)?
+    pub fn keys_send_signals(&self) -> bool {
+        let settings = tcgetattr(&self.slave);
+        settings.is_ok_and(|now| now.local_flags.contains(LocalFlags::ISIG))
+    }
+
     /// Pass on the window size; the kernel tells the programs that are in front
     /// (SIGWINCH, man 2 ioctl_tty).
     pub fn resize(&self) {

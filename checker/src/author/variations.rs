@@ -7,6 +7,7 @@
 //! ```text
 //! # What is different, in one line
 //! breaks: pivot.old-root-gone pivot.no-put-old     (or: nothing)
+//! needs: cgroup-v2     (or cgroup-v1; without it: any machine)
 //! file: src/pivot.rs
 //! <<<<
 //! lines of the finished level
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::markers::{exercises, solved, undo};
+use crate::belt;
 use crate::judge::Level;
 use crate::judge::levels::ALL;
 
@@ -33,6 +35,8 @@ pub struct Variation {
     pub title: String,
     /// The checks that must fail; `None` when any will do.
     pub breaks: Option<Vec<String>>,
+    /// The machine on which it shows; `None`: any.
+    pub needs: Option<Need>,
     /// All source files, by their names from the crate's folder on.
     sources: BTreeMap<PathBuf, String>,
 }
@@ -41,6 +45,51 @@ impl Variation {
     /// `variation-03-chroot-kept`
     pub fn package(&self) -> String {
         format!("variation-{}-{}", self.level.number, self.name)
+    }
+}
+
+/// What a machine must have for a variation to show there: control groups of this
+/// version for memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Need {
+    CgroupV1,
+    CgroupV2,
+}
+
+impl Need {
+    fn read(text: &str) -> Result<Self> {
+        match text.trim() {
+            "cgroup-v1" => Ok(Self::CgroupV1),
+            "cgroup-v2" => Ok(Self::CgroupV2),
+            other => bail!("needs: {other:?}; known: cgroup-v1, cgroup-v2"),
+        }
+    }
+
+    /// An exercise for one version says so at the end of its title.
+    fn of_exercise(title: &str) -> Option<Self> {
+        match title {
+            _ if title.ends_with("(version 1)") => Some(Self::CgroupV1),
+            _ if title.ends_with("(version 2)") => Some(Self::CgroupV2),
+            _ => None,
+        }
+    }
+
+    /// Has this machine got it?
+    pub fn is_met(self) -> bool {
+        belt::cgroup_version() == self.version()
+    }
+
+    fn version(self) -> u8 {
+        match self {
+            Self::CgroupV1 => 1,
+            Self::CgroupV2 => 2,
+        }
+    }
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "cgroup v{}", self.version())
     }
 }
 
@@ -71,6 +120,7 @@ pub fn load(root: &Path, levels: &[&'static Level]) -> Result<Vec<Variation>> {
                     name: format!("exercise-{}", exercise.number),
                     title: format!("undone: {}", exercise.title),
                     breaks: None,
+                    needs: Need::of_exercise(&exercise.title),
                     sources,
                 });
             }
@@ -111,12 +161,15 @@ fn read(
     let title = lines.next().and_then(|line| line.strip_prefix("# "));
     let title = title.context("the first line must be `# ` and a title")?;
     let mut breaks = None;
+    let mut needs = None;
     let mut sources = finished.clone();
     let mut file = None;
     while let Some(line) = lines.next() {
         if let Some(names) = line.strip_prefix("breaks:") {
             let names = names.split_whitespace().filter(|name| *name != "nothing");
             breaks = Some(names.map(str::to_owned).collect::<Vec<_>>());
+        } else if let Some(need) = line.strip_prefix("needs:") {
+            needs = Some(Need::read(need)?);
         } else if let Some(name) = line.strip_prefix("file:") {
             file = Some(PathBuf::from(name.trim()));
         } else if line == "<<<<" {
@@ -141,6 +194,7 @@ fn read(
         name,
         title,
         breaks: Some(breaks),
+        needs,
         sources,
     })
 }

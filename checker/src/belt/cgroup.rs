@@ -2,13 +2,16 @@
 //! is in, on version 1 and 2 alike. Without one, the checker watches the sandbox's
 //! memory itself (see `watch`).
 
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{fs, io};
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
+use serde::{Deserialize, Serialize};
 
+use super::identity::Identity;
 use super::tree::unescape;
 
 /// What a sandbox may use at the most.
@@ -20,20 +23,65 @@ pub struct Limits {
     pub processes: u64,
 }
 
+/// The controllers that levels have to do with, and one of version 1 that runc doesn't
+/// do without.
+const CONTROLLERS: [&str; 6] =
+    ["cpu", "cpuset", "devices", "freezer", "memory", "pids"];
+/// The part of a sandbox's cgroup that is handed to it.
+const HANDED: &str = "sandbox";
+/// In version 2: where the sandbox's processes are, so that the part above them may
+/// hand controllers to others (Documentation/admin-guide/cgroup-v2.rst, "No Internal
+/// Process Constraint").
+const CALLER: &str = "caller";
+const NAME: &str = "rubber-crab-";
+
 /// The directories of a sandbox's cgroup, one for each hierarchy.
 #[derive(Debug, Default)]
 pub struct Cgroup {
     directories: Vec<PathBuf>,
+    /// What of it is the sandbox's own to divide up.
+    pub trees: Vec<Tree>,
 }
 
-const NAME: &str = "rubber-crab-";
+/// A hierarchy of control groups that the sandbox may divide up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    pub version: u8,
+    /// What can be limited in it. In version 2: what can be handed to children.
+    pub controllers: Vec<String>,
+    /// The part of it that the sandbox has, as a directory of the host's, and as
+    /// /proc/PID/cgroup names it.
+    pub directory: PathBuf,
+    pub path: PathBuf,
+}
+
+/// A hierarchy's name, for people.
+pub fn tree_name(version: u8, controllers: &[String]) -> String {
+    match version {
+        1 => controllers.join(","),
+        _ => "cgroup2".into(),
+    }
+}
 
 impl Cgroup {
     /// Make a cgroup with these limits. Both limits or nothing: `None` where the
     /// caller may not, or where a controller isn't there.
-    pub fn make(limits: Limits) -> Option<Self> {
-        let name = format!("{NAME}{}", std::process::id());
+    ///
+    /// With `owner`, the sandbox's root, part of it is theirs, in every hierarchy
+    /// where that can be.
+    pub fn make(limits: Limits, owner: Option<Identity>) -> Option<Self> {
         let mut made = Self::default();
+        let done = made.limit(limits).and_then(|()| match owner {
+            Some(owner) => made.hand_over(owner),
+            None => Some(()),
+        });
+        if done.is_none() {
+            made.remove();
+        }
+        done.map(|()| made)
+    }
+
+    fn limit(&mut self, limits: Limits) -> Option<()> {
         for (controller, files) in [
             (
                 "memory",
@@ -50,39 +98,108 @@ impl Cgroup {
                 ],
             ),
         ] {
-            let Some((parent, version)) = home_of(controller) else {
-                made.remove();
-                return None;
-            };
-            sweep(&parent);
-            let directory = parent.join(&name);
-            if !made.directories.contains(&directory) {
-                if fs::create_dir(&directory).is_err() {
-                    made.remove();
-                    return None;
-                }
-                made.directories.push(directory.clone());
-            }
+            let home = Home::of(controller)?;
+            let directory = self.group_in(&home)?;
             for (index, (v2, v1, value)) in files.into_iter().enumerate() {
-                let file = if version == 2 { v2 } else { v1 };
+                let file = if home.version == 2 { v2 } else { v1 };
                 let written = fs::write(directory.join(file), value.to_string());
                 // Only the limit itself must be there: a kernel may be built
                 // without swap accounting.
                 if index == 0 && written.is_err() {
-                    made.remove();
                     return None;
                 }
             }
         }
-        Some(made)
+        Some(())
     }
 
-    /// Put the calling process, and so all that it will start, into the cgroup.
+    /// The sandbox's group in this hierarchy, made if it isn't there yet.
+    fn group_in(&mut self, home: &Home) -> Option<PathBuf> {
+        let name = format!("{NAME}{}", std::process::id());
+        let directory = home.directory.join(name);
+        if !self.directories.contains(&directory) {
+            sweep(&home.directory);
+            fs::create_dir(&directory).ok()?;
+            self.directories.push(directory.clone());
+            inherit_cpus(&directory);
+        }
+        Some(directory)
+    }
+
+    /// Make a part of the group the sandbox's own, in each hierarchy.
+    fn hand_over(&mut self, owner: Identity) -> Option<()> {
+        let v1 = CONTROLLERS.into_iter().filter_map(Home::of_v1);
+        let homes: Vec<Home> = v1.chain(Home::of_v2()).collect();
+        for home in homes {
+            // Those of memory and pids are there by now. A user to whom no others
+            // were given does without them.
+            let Some(outer) = self.group_in(&home) else {
+                continue;
+            };
+            let directory = outer.join(HANDED);
+            if self.trees.iter().any(|tree| tree.directory == directory) {
+                continue;
+            }
+            let controllers = match home.version {
+                2 => hand_down(&outer),
+                _ => home.controllers.clone(),
+            };
+            fs::create_dir(&directory).ok()?;
+            inherit_cpus(&directory);
+            give(&directory, owner)?;
+            if home.version == 2 {
+                fs::create_dir(directory.join(CALLER)).ok()?;
+                give(&directory.join(CALLER), owner)?;
+            }
+            let name = outer.file_name()?;
+            self.trees.push(Tree {
+                version: home.version,
+                controllers,
+                path: home.path.join(name).join(HANDED),
+                directory,
+            });
+        }
+        Some(())
+    }
+
+    /// Put the calling process, and so all that it will start, into the cgroup: into
+    /// the sandbox's part, if there is one.
     pub fn join(&self) -> io::Result<()> {
+        let handed = self.trees.iter().map(|tree| &tree.directory);
+        let others = self.directories.iter().filter(|outer| {
+            !self
+                .trees
+                .iter()
+                .any(|tree| tree.directory.starts_with(outer))
+        });
         let me = std::process::id().to_string();
-        self.directories
+        handed
+            .chain(others)
+            .try_for_each(|group| fs::write(group.join("cgroup.procs"), &me))
+    }
+
+    /// Step aside in version 2: the sandbox's part must have no process of its own.
+    pub fn step_aside(&self) -> io::Result<()> {
+        self.trees
             .iter()
-            .try_for_each(|directory| fs::write(directory.join("cgroup.procs"), &me))
+            .filter(|tree| tree.version == 2)
+            .map(|tree| tree.directory.join(CALLER).join("cgroup.procs"))
+            .try_for_each(|file| fs::write(file, "0"))
+    }
+
+    /// Has the sandbox a part that it may divide up?
+    pub fn is_divided(&self) -> bool {
+        !self.trees.is_empty()
+    }
+
+    /// Let all in it go on that are frozen: init among them, maybe.
+    pub fn thaw(&self) {
+        for group in self.directories.iter().flat_map(|top| groups_below(top)) {
+            let _ = fs::write(group.join("freezer.state"), "THAWED");
+            if group.join("cgroup.freeze").exists() {
+                let _ = fs::write(group.join("cgroup.freeze"), "0");
+            }
+        }
     }
 
     /// Remove the cgroup, and what was made below it: where the caller is the group's
@@ -99,6 +216,80 @@ impl Cgroup {
             }
         }
     }
+}
+
+/// Of which version the hierarchy is that has the memory controller here.
+pub fn version() -> u8 {
+    match Home::of_v1("memory") {
+        Some(_) => 1,
+        None => 2,
+    }
+}
+
+/// Let the groups below this one have whatever it has itself (version 2). What they
+/// have then.
+fn hand_down(group: &Path) -> Vec<String> {
+    let listed = fs::read_to_string(group.join("cgroup.controllers"));
+    let listed = listed.unwrap_or_default();
+    let given = |name: &&str| {
+        let file = group.join("cgroup.subtree_control");
+        CONTROLLERS.contains(name) && fs::write(file, format!("+{name}")).is_ok()
+    };
+    listed
+        .split_whitespace()
+        .filter(given)
+        .map(String::from)
+        .collect()
+}
+
+/// Give a group away: who owns these files may divide it up (man 7 cgroups,
+/// "Delegation").
+fn give(group: &Path, owner: Identity) -> Option<()> {
+    let files = [
+        "cgroup.procs",
+        "cgroup.threads",
+        "cgroup.subtree_control",
+        "tasks",
+    ];
+    let there = files
+        .iter()
+        .map(|file| group.join(file))
+        .filter(|file| file.exists());
+    std::iter::once(group.to_owned())
+        .chain(there)
+        .try_for_each(|path| chown(&path, Some(owner.uid), Some(owner.gid)))
+        .ok()
+}
+
+/// A new group of version 1's cpuset takes no process until it has CPUs and memory
+/// nodes (man 7 cpuset): those of the one above.
+fn inherit_cpus(group: &Path) {
+    let parent = group.parent().unwrap_or(group);
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let own = fs::read_to_string(group.join(file)).unwrap_or_default();
+        if let (true, Ok(above)) =
+            (own.trim().is_empty(), fs::read_to_string(parent.join(file)))
+        {
+            let _ = fs::write(group.join(file), above.trim());
+        }
+    }
+}
+
+/// The groups below this one, parents first, or the first few hundred of them.
+pub fn groups_below(top: &Path) -> Vec<PathBuf> {
+    const MOST: usize = 200;
+    let (mut all, mut next) = (vec![top.to_owned()], 0);
+    while next < all.len() && all.len() < MOST {
+        let entries = fs::read_dir(&all[next]).into_iter().flatten().flatten();
+        let groups =
+            entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
+        let groups: Vec<PathBuf> =
+            groups.map(|group| group.path()).take(MOST).collect();
+        all.extend(groups);
+        next += 1;
+    }
+    all.remove(0);
+    all
 }
 
 /// Its groups can be removed, its files can't, and needn't be.
@@ -121,8 +312,10 @@ pub struct Memory {
 impl Memory {
     /// That of the sandbox which this janitor made.
     pub fn of(janitor: Pid) -> Option<Self> {
-        let (parent, version) = home_of("memory")?;
-        let directory = parent.join(format!("{NAME}{janitor}"));
+        let Home {
+            directory, version, ..
+        } = Home::of("memory")?;
+        let directory = directory.join(format!("{NAME}{janitor}"));
         directory.is_dir().then_some(Self { directory, version })
     }
 
@@ -135,20 +328,24 @@ impl Memory {
         };
         names
             .iter()
-            .map(|name| self.number("memory.stat", name))
+            .map(|name| self.number(Path::new("memory.stat"), name))
             .sum()
     }
 
-    /// How many processes the kernel has ended because there was no more.
+    /// How often this very limit has cost a process its life; those of groups below
+    /// don't count.
     pub fn kills(&self) -> u64 {
-        let file = match self.version {
-            2 => "memory.events",
-            _ => "memory.oom_control",
-        };
-        self.number(file, "oom_kill")
+        match self.version {
+            2 => self.number(Path::new("memory.events.local"), "oom"),
+            _ => {
+                let own = Path::new("memory.oom_control");
+                let handed = Path::new(HANDED).join(own);
+                self.number(own, "oom_kill") + self.number(&handed, "oom_kill")
+            }
+        }
     }
 
-    fn number(&self, file: &str, name: &str) -> u64 {
+    fn number(&self, file: &Path, name: &str) -> u64 {
         let text = fs::read_to_string(self.directory.join(file)).unwrap_or_default();
         let fields = |line: &str| {
             let (field, number) = line.split_once(' ')?;
@@ -158,39 +355,75 @@ impl Memory {
     }
 }
 
-/// The directory below which a group with this controller can be made, and the
-/// version of its hierarchy.
-fn home_of(controller: &str) -> Option<(PathBuf, u8)> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    for line in groups.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (fields.next()?, fields.next()?);
-        if controllers.split(',').any(|name| name == controller) {
-            let mount = mount_of(&mounts, "cgroup", Some(controller))?;
-            return Some((below(&mount, path)?, 1));
-        }
+/// Where groups of the checker's can be made in one hierarchy.
+struct Home {
+    version: u8,
+    controllers: Vec<String>,
+    /// The directory below which they go, and how /proc/PID/cgroup names it.
+    directory: PathBuf,
+    path: PathBuf,
+}
+
+impl Home {
+    /// In the hierarchy that has this controller.
+    fn of(controller: &str) -> Option<Self> {
+        Self::of_v1(controller).or_else(Self::of_v2)
     }
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let mount = mount_of(&mounts, "cgroup2", None)?;
-    // Version 2 keeps processes out of groups that hand controllers to children:
-    // the nearest ancestor that already does is where a group can go
-    // (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
-    let own = below(&mount, own)?;
-    let mut candidate = Some(own.as_path());
-    while let Some(directory) = candidate.filter(|d| d.starts_with(&mount.point)) {
-        let handed = fs::read_to_string(directory.join("cgroup.subtree_control"));
-        let has = |name: &str| {
-            handed
-                .as_ref()
-                .is_ok_and(|all| all.split_whitespace().any(|c| c == name))
-        };
-        if has("memory") && has("pids") {
-            return Some((directory.to_owned(), 2));
+
+    fn of_v1(controller: &str) -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        for line in groups.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (fields.next()?, fields.next()?);
+            if controllers.split(',').any(|name| name == controller) {
+                let mount = mount_of(&mounts, "cgroup", Some(controller))?;
+                return Some(Self {
+                    version: 1,
+                    controllers: controllers.split(',').map(String::from).collect(),
+                    directory: below(&mount, path)?,
+                    path: path.into(),
+                });
+            }
         }
-        candidate = directory.parent();
+        None
     }
-    None
+
+    /// In version 2's. Where version 1 has memory and pids, this one has nothing but
+    /// groups. Otherwise it keeps processes out of groups that hand controllers to
+    /// children: the nearest group above the checker's that hands down both is where
+    /// one can go.
+    fn of_v2() -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let mount = mount_of(&mounts, "cgroup2", None)?;
+        let wanted = ["memory", "pids"];
+        let v1 = |name: &&str| mount_of(&mounts, "cgroup", Some(name)).is_some();
+        let wanted: Vec<&str> =
+            wanted.into_iter().filter(|name| !v1(name)).collect();
+        for path in Path::new(own).ancestors() {
+            let directory = below(&mount, path.to_str()?)?;
+            if !geteuid().is_root() && !wanted.is_empty() {
+                // What was delegated to an ordinary user is theirs to hand down. Root
+                // may change any group, and leaves the machine's as they are.
+                hand_down(&directory);
+            }
+            let handed =
+                fs::read_to_string(directory.join("cgroup.subtree_control"));
+            let handed = handed.unwrap_or_default();
+            let controllers: Vec<&str> = handed.split_whitespace().collect();
+            if wanted.iter().all(|name| controllers.contains(name)) {
+                return Some(Self {
+                    version: 2,
+                    controllers: Vec::new(),
+                    directory,
+                    path: path.into(),
+                });
+            }
+        }
+        None
+    }
 }
 
 struct Mount {

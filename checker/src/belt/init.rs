@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::thread::sleep;
 use std::time::Duration;
@@ -28,8 +28,16 @@ use super::wire::{self, End, Event, Facts, Request, Start};
 use crate::sys;
 
 /// The namespaces by which the caller is known (man 7 namespaces).
-pub const NAMESPACES: [&str; 7] =
-    ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+pub const NAMESPACES: [&str; 8] = [
+    "cgroup",
+    "ipc",
+    "mnt",
+    "net",
+    "pid",
+    "pid_for_children",
+    "user",
+    "uts",
+];
 
 /// Serve the checker until it is gone. Never returns: see the module.
 pub fn serve(control: OwnedFd, mut facts: Facts, limits: Limits) -> ! {
@@ -40,9 +48,11 @@ pub fn serve(control: OwnedFd, mut facts: Facts, limits: Limits) -> ! {
         facts.namespaces = namespaces();
         let root = tree::open_directory("/")?;
         let mounts = File::open("/proc/self/mountinfo")?;
-        let shown = [root.as_raw_fd(), mounts.as_raw_fd()];
+        let namespaces = joinable()?;
+        let mut shown = vec![root.as_raw_fd(), mounts.as_raw_fd()];
+        shown.extend(namespaces.iter().map(AsRawFd::as_raw_fd));
         wire::send(&control, &Event::Ready(facts), &shown)?;
-        drop(mounts);
+        drop((mounts, namespaces));
         // Programs may cover or empty what init sees: this handle stays.
         let proc = tree::open_directory("/proc")?;
         attend(&Init {
@@ -54,6 +64,15 @@ pub fn serve(control: OwnedFd, mut facts: Facts, limits: Limits) -> ! {
     })();
     // The checker learns from its end of the wire that init is gone.
     sys::exit_now(i32::from(served.is_err()))
+}
+
+/// Handles on the namespaces that the checker wants to look into: uts, net and ipc. An
+/// ordinary user can't open those of a process that isn't dumpable.
+fn joinable() -> Result<Vec<File>> {
+    let open = |name| File::open(format!("/proc/self/ns/{name}"));
+    let all: io::Result<Vec<File>> =
+        ["uts", "net", "ipc"].map(open).into_iter().collect();
+    all.context("open /proc/self/ns")
 }
 
 /// What init needs for its work.
@@ -200,6 +219,10 @@ fn launch(init: &Init, start: &Start, descriptors: &[OwnedFd]) -> Result<()> {
     match sys::fork() {
         Ok(ForkResult::Parent { child }) => {
             drop(failure);
+            if start.held {
+                let pid = child.as_raw();
+                wire::send_for(child, control, &Event::Held { pid })?;
+            }
             let mut errno = [0; 4];
             if read(&outcome, &mut errno) != Ok(errno.len()) {
                 init.programs.borrow_mut().insert(child.as_raw());
@@ -274,6 +297,9 @@ fn become_program(
     let environment = strings(&start.environment)?;
     if start.child {
         leave_child()?;
+    }
+    if start.held {
+        kill(Pid::this(), Signal::SIGSTOP)?;
     }
     Ok(execve(&program[0], &arguments, &environment)?)
 }

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -13,8 +15,10 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::umask;
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, geteuid, pipe, read, setsid, write};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{
+    ForkResult, Pid, geteuid, pipe, read, sethostname, setsid, write,
+};
 
 use super::cgroup::Cgroup;
 use super::identity::{Identity, USUAL_UMASK, become_root, user_namespace};
@@ -23,19 +27,27 @@ use super::wire::{self, Event, Facts};
 use super::{Fit, init};
 use crate::sys;
 
+/// What the caller of programs is called: the machine's own name is nobody's business.
+const HOSTNAME: &str = "host";
+
+/// What is said when there are to be control groups in the sandbox, and none can be
+/// handed to it.
+pub const NO_GROUPS: &str = "no control group can be handed to the sandbox";
+
 /// The status with which the janitor leaves when init was killed by a signal n:
 /// this plus n.
 pub const INIT_KILLED: i32 = 64;
 
-/// Build the sandbox, and clean up after it. `control` is the checker's wire.
-pub fn run(control: OwnedFd, fit: &Fit, identity: Identity) -> ! {
+/// Build the sandbox, and clean up after it. `control` is the checker's wire;
+/// `let_go` reads to its end when the checker needs the sandbox no more, or is gone.
+pub fn run(control: OwnedFd, let_go: OwnedFd, fit: &Fit, identity: Identity) -> ! {
     let _ = setsid();
     // The caller's keys are possessed by whoever is in the caller's session: user
     // namespaces don't change that (man 7 session-keyring).
     let _ = sys::new_session_keyring();
     umask(USUAL_UMASK);
     let _ = prctl::set_name(c"belt-janitor");
-    sys::close_from(3, &[control.as_raw_fd()]);
+    sys::close_from(3, &[control.as_raw_fd(), let_go.as_raw_fd()]);
     for signal in [
         Signal::SIGINT,
         Signal::SIGTERM,
@@ -44,7 +56,7 @@ pub fn run(control: OwnedFd, fit: &Fit, identity: Identity) -> ! {
     ] {
         sys::ignore(signal);
     }
-    let status = match build_and_wait(&control, fit, identity) {
+    let status = match build_and_wait(&control, &let_go, fit, identity) {
         Ok(status) => status,
         Err(error) => {
             report(&control, &error);
@@ -62,7 +74,12 @@ fn report(control: &OwnedFd, error: &anyhow::Error) {
     let _ = wire::send(control, &Event::Failed { step, errno }, &[]);
 }
 
-fn build_and_wait(control: &OwnedFd, fit: &Fit, identity: Identity) -> Result<i32> {
+fn build_and_wait(
+    control: &OwnedFd,
+    let_go: &OwnedFd,
+    fit: &Fit,
+    identity: Identity,
+) -> Result<i32> {
     // Init's parent ends when it has done its work: then init is ours.
     prctl::set_child_subreaper(true).context("prctl(PR_SET_CHILD_SUBREAPER)")?;
     let outer = user_namespace(identity)?;
@@ -73,7 +90,10 @@ fn build_and_wait(control: &OwnedFd, fit: &Fit, identity: Identity) -> Result<i3
         true => tree::host_parts(&fit.shown, Some(&outer)).ok(),
         false => None,
     };
-    let cgroup = Cgroup::make(fit.limits);
+    let cgroup = Cgroup::make(fit.limits, fit.cgroups.then_some(identity));
+    if fit.cgroups && cgroup.is_none() {
+        bail!(NO_GROUPS);
+    }
     let built = match sys::fork().context("fork")? {
         ForkResult::Child => {
             let _ = prctl::set_name(c"belt-builder");
@@ -87,13 +107,24 @@ fn build_and_wait(control: &OwnedFd, fit: &Fit, identity: Identity) -> Result<i3
         ForkResult::Parent { child } => child,
     };
     drop((outer, parts));
-    sys::close_from(3, &[]);
+    sys::close_from(3, &[let_go.as_raw_fd()]);
+    let divided = cgroup.as_ref().filter(|cgroup| cgroup.is_divided());
+    if divided.is_some() {
+        let _ = read(let_go, &mut [0]);
+    }
     let mut status = 0;
     loop {
-        match waitpid(None, None) {
+        // Init ends when the checker is gone, and takes all along; but version 1
+        // keeps what is frozen from ending. Whoever isn't gone yet may freeze more.
+        let flags = divided.map(|cgroup| {
+            cgroup.thaw();
+            WaitPidFlag::WNOHANG
+        });
+        match waitpid(None, flags) {
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid != built => {
                 status = INIT_KILLED + signal as i32;
             }
+            Ok(WaitStatus::StillAlive) => sleep(Duration::from_millis(5)),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => break,
         }
@@ -132,8 +163,16 @@ fn build(
     // From here on everything belongs to a second user namespace. For it, what was
     // mounted so far is locked: it can neither be unmounted nor made writable.
     let inner = user_namespace(identity.nested())?;
+    let trees = match cgroup {
+        Some(cgroup) if joined => cgroup.trees.clone(),
+        _ => Vec::new(),
+    };
+    if fit.cgroups && trees.is_empty() {
+        bail!(NO_GROUPS);
+    }
     let facts = Facts {
         cgroup: joined,
+        trees,
         ids: identity.count,
         ..Facts::default()
     };
@@ -142,8 +181,15 @@ fn build(
     let keeper = match sys::fork().context("fork")? {
         ForkResult::Child => {
             drop((started_read, ready_write));
-            let begun =
-                begin(control, fit, &inner, facts, started_write, ready_read);
+            let begun = begin(
+                control,
+                fit,
+                &inner,
+                facts,
+                cgroup,
+                started_write,
+                ready_read,
+            );
             if let Err(error) = begun {
                 report(control, &error);
             }
@@ -157,6 +203,7 @@ fn build(
         let _ = waitpid(keeper, None);
         bail!("the sandbox's init did not start");
     }
+    step_aside(cgroup)?;
     mount_kernel_views(base, keeper)?;
     tree::enter(base)?;
     // One byte for init, one for its parent.
@@ -182,6 +229,7 @@ fn begin(
     fit: &Fit,
     inner: &OwnedFd,
     facts: Facts,
+    cgroup: Option<&Cgroup>,
     started: OwnedFd,
     ready: OwnedFd,
 ) -> Result<()> {
@@ -193,6 +241,8 @@ fn begin(
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
     unshare(own).context("unshare(PID, net, IPC, UTS and cgroup namespaces)")?;
+    sethostname(HOSTNAME).context("sethostname")?;
+    step_aside(cgroup)?;
     match sys::fork().context("fork")? {
         ForkResult::Child => {
             let _ = prctl::set_name(c"belt-init");
@@ -207,7 +257,8 @@ fn begin(
                 let shared = MsFlags::MS_SHARED | MsFlags::MS_REC;
                 mount(None::<&str>, "/", None::<&str>, shared, None::<&str>)
                     .context("mount / as shared")?;
-                tree::mount_shm()
+                tree::mount_shm()?;
+                tree::mount_cgroups(&facts.trees)
             })();
             match begun {
                 Ok(()) => {
@@ -234,6 +285,14 @@ fn begin(
             let _ = read(&ready, &mut [0]);
             sys::exit_now(0)
         }
+    }
+}
+
+/// Leave the group that is to be the root of the sandbox's cgroup namespace.
+fn step_aside(cgroup: Option<&Cgroup>) -> Result<()> {
+    match cgroup {
+        Some(cgroup) => cgroup.step_aside().context("join the caller's cgroup"),
+        None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod cgroup;
 mod identity;
 mod init;
 mod janitor;
+pub mod scope;
 mod tree;
 mod wire;
 
@@ -18,16 +19,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt,
 };
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::{ForkResult, Pid, pipe2};
 
-pub use cgroup::{Limits, Memory};
+pub use cgroup::{
+    Limits, Memory, Tree, groups_below, tree_name, version as cgroup_version,
+};
 pub use identity::Identity;
+pub use janitor::NO_GROUPS;
 pub use tree::{Shown, read_mounts, unescape};
 pub use wire::{End, Event, Facts, Received, Start};
 
@@ -40,6 +45,8 @@ pub struct Fit {
     pub limits: Limits,
     /// Files and directories of the host that are to be seen at these places.
     pub shown: Vec<Shown>,
+    /// Are there to be control groups that it may divide up?
+    pub cgroups: bool,
 }
 
 impl Default for Fit {
@@ -51,6 +58,7 @@ impl Default for Fit {
         Self {
             limits,
             shown: Vec::new(),
+            cgroups: false,
         }
     }
 }
@@ -87,12 +95,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A running sandbox. Dropping it ends everything in it.
 pub struct Belt {
     control: Option<OwnedFd>,
+    /// When this is closed, the janitor sees to it that all in the sandbox can end.
+    leash: Option<OwnedFd>,
     janitor: Pid,
     /// The sandbox's init, by its pid on the host.
     init: Pid,
     root: OwnedFd,
     /// The mount table of init, /proc/PID/mountinfo.
     mounts: File,
+    /// Init's namespaces: uts, net, ipc.
+    namespaces: [OwnedFd; 3],
     cgroup: Option<Memory>,
     facts: Facts,
     /// Events that came while something else was waited for.
@@ -116,11 +128,12 @@ impl Belt {
         )
         .context("socketpair")?;
         setsockopt(&ours, sockopt::PassCred, &true).context("SO_PASSCRED")?;
+        let (let_go, leash) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
         let janitor = match sys::fork().context("fork")? {
-            ForkResult::Child => janitor::run(theirs, fit, identity),
+            ForkResult::Child => janitor::run(theirs, let_go, fit, identity),
             ForkResult::Parent { child } => child,
         };
-        drop(theirs);
+        drop((theirs, let_go));
         let first = wire::receive::<Event>(&ours);
         let refused = |step: String, errno: i32| {
             let _ = waitpid(janitor, None);
@@ -133,17 +146,20 @@ impl Belt {
                 sender,
                 descriptors,
             }) => {
-                let Ok([root, mounts]) = <[OwnedFd; 2]>::try_from(descriptors)
+                let Ok([root, mounts, uts, net, ipc]) =
+                    <[OwnedFd; 5]>::try_from(descriptors)
                 else {
-                    bail!("no root and no mount table came with Ready");
+                    bail!("root, mount table or namespaces didn't come with Ready");
                 };
                 let cgroup = facts.cgroup.then(|| Memory::of(janitor)).flatten();
                 Ok(Self {
                     control: Some(ours),
+                    leash: Some(leash),
                     janitor,
                     init: Pid::from_raw(sender),
                     root,
                     mounts: mounts.into(),
+                    namespaces: [uts, net, ipc],
                     cgroup,
                     facts,
                     pending: VecDeque::new(),
@@ -153,10 +169,13 @@ impl Belt {
                 message: Event::Failed { step, errno },
                 ..
             }) => {
-                drop(ours);
+                drop((ours, leash));
                 refused(step, errno)
             }
-            _ => refused("the sandbox's builder died".into(), 0),
+            _ => {
+                drop(leash);
+                refused("the sandbox's builder died".into(), 0)
+            }
         }
     }
 
@@ -173,6 +192,11 @@ impl Belt {
         self.root.as_fd()
     }
 
+    /// Init's namespaces, to be joined: uts, net and ipc.
+    pub fn namespaces(&self) -> &[OwnedFd; 3] {
+        &self.namespaces
+    }
+
     /// Readable when there is an event.
     pub fn events(&self) -> BorrowedFd<'_> {
         self.control.as_ref().expect("open until dropped").as_fd()
@@ -183,7 +207,30 @@ impl Belt {
     ///
     /// Errors: the errno with which it could not be executed; [`Gone`].
     pub fn start(&mut self, start: Start, descriptors: &[RawFd]) -> Result<Started> {
+        self.start_with(start, descriptors, |_| {})
+    }
+
+    /// Likewise; a program that is to be `held` is given, by its process's pid on the
+    /// host, to `attach` before it goes on.
+    pub fn start_with(
+        &mut self,
+        start: Start,
+        descriptors: &[RawFd],
+        attach: impl FnOnce(Pid),
+    ) -> Result<Started> {
+        let held = start.held;
         self.ask(&Request::Start(start), descriptors)?;
+        if held {
+            let held = self.expect(|event| {
+                matches!(event, Event::Held { .. } | Event::NotStarted { .. })
+            })?;
+            if let Event::NotStarted { errno, .. } = held.message {
+                return Err(Errno::from_raw(errno).into());
+            }
+            let process = Pid::from_raw(held.sender);
+            attach(process);
+            let _ = kill(process, Signal::SIGCONT);
+        }
         let begun = self.expect(|event| {
             matches!(event, Event::Started { .. } | Event::NotStarted { .. })
         })?;
@@ -268,6 +315,7 @@ impl Belt {
 
     fn end(&mut self) -> Option<i32> {
         self.control.take()?;
+        self.leash.take();
         // Nobody can stop init from leaving; but if it were stuck, this helps.
         let begun = Instant::now();
         loop {

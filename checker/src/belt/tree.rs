@@ -18,6 +18,7 @@ use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{chdir, pivot_root};
 
+use super::cgroup::Tree;
 use crate::sys::{self, MountAttributes};
 
 /// Where the sandbox has a file system of its own, so that the host's isn't shown.
@@ -137,6 +138,8 @@ pub fn unescape(text: &str) -> String {
         ("\\040", " "),
         ("\\011", "\t"),
         ("\\012", "\n"),
+        ("\\054", ","),
+        ("\\075", "="),
         ("\\134", "\\"),
     ] {
         plain = plain.replace(escape, character);
@@ -240,6 +243,38 @@ fn tmpfs(target: &Path, options: &str) -> Result<()> {
 /// would stay (man 7 mount_namespaces).
 pub fn mount_shm() -> Result<()> {
     tmpfs(Path::new("/dev/shm"), "mode=1777,size=16m,nr_inodes=1024")
+}
+
+/// Mount the control groups that the sandbox may divide up, where hosts have them:
+/// version 2 alone is all of /sys/fs/cgroup; with version 1 beside it, each hierarchy
+/// has a directory there.
+pub fn mount_cgroups(trees: &[Tree]) -> Result<()> {
+    let top = Path::new("/sys/fs/cgroup");
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let several = trees.iter().any(|tree| tree.version == 1);
+    if several {
+        tmpfs(top, "mode=0755,size=1m,nr_inodes=64")?;
+    }
+    for tree in trees {
+        let controllers = tree.controllers.join(",");
+        let (kind, name, options) = match tree.version {
+            1 => ("cgroup", controllers.as_str(), Some(controllers.as_str())),
+            _ => ("cgroup2", "unified", None),
+        };
+        let target = if several { top.join(name) } else { top.into() };
+        if several {
+            fs::create_dir(&target)?;
+        }
+        mount(Some(kind), &target, Some(kind), safe, options)
+            .with_context(|| format!("mount {kind} on {}", target.display()))?;
+        // Of a hierarchy with several: cpu -> cpu,cpuacct.
+        if tree.version == 1 && tree.controllers.len() > 1 {
+            for one in &tree.controllers {
+                symlink(name, top.join(one))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The host's devices, one mount each; their modes are the host's.

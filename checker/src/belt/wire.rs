@@ -15,6 +15,8 @@ use nix::unistd::{Pid, getgid, getuid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::Tree;
+
 /// The longest message, in bytes: long arguments fit.
 const LONGEST: usize = 512 * 1024;
 
@@ -37,6 +39,8 @@ pub struct Start {
     /// Leave it a child that it knows nothing of, and that has ended already, as
     /// `sh -c 'true & exec …'` does.
     pub child: bool,
+    /// Stop it before it is executed, for a tracer to attach.
+    pub held: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,6 +69,11 @@ pub enum Event {
     Failed {
         step: String,
         errno: i32,
+    },
+    /// The process that is to execute the program is about to stop, and waits for
+    /// SIGCONT. It counts as the sender.
+    Held {
+        pid: i32,
     },
     /// The program has been executed: `pid` is what it is called inside. It counts as
     /// the sender, so that the kernel attaches its pid on the host.
@@ -96,6 +105,9 @@ pub struct Facts {
     pub namespaces: std::collections::BTreeMap<String, u64>,
     /// Is there a cgroup that bounds memory and processes?
     pub cgroup: bool,
+    /// The control groups that the sandbox may divide up.
+    #[serde(default)]
+    pub trees: Vec<Tree>,
     /// How many user ids are mapped: 1, or a range.
     pub ids: u32,
 }

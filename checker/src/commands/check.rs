@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::belt::{Fit, Refused, Shown};
+use crate::belt::{Fit, Refused, Shown, scope};
 use crate::judge::levels::{self, ALL};
 use crate::judge::{Finding, Judgement, Level, Outcome, Verdict};
 use crate::observe::{Program, observe};
@@ -51,6 +51,7 @@ pub struct Options {
 /// Errors: wrong usage, or no project around.
 pub fn check(options: &Options) -> Result<Status> {
     let levels = chosen(options)?;
+    prepare(&levels);
     let own_work = options.bin.is_none() && !options.solutions;
     let limit = Duration::from_secs(options.limit);
     let outcomes = match &options.bin {
@@ -86,6 +87,13 @@ pub fn check(options: &Options) -> Result<Status> {
         }
     }
     Ok(Status::of(&outcomes, options.strict))
+}
+
+/// Where levels need control groups that can't be made here, go where they can.
+pub fn prepare(levels: &[&Level]) {
+    if levels.iter().any(|level| level.groups) {
+        scope::enter_if_needed(Fit::default().limits);
+    }
 }
 
 /// A learner's level is done: what now?
@@ -247,7 +255,7 @@ pub fn judge(level: &Level, program: &Program, evidence: Option<&Path>) -> Outco
             let checks = level.judge(&seen);
             (verdict(&checks), checks)
         }
-        Err(error) => (no_verdict(&error), Vec::new()),
+        Err(error) => (no_verdict(&error, level), Vec::new()),
     };
     Outcome {
         level: level.number.into(),
@@ -260,17 +268,27 @@ pub fn judge(level: &Level, program: &Program, evidence: Option<&Path>) -> Outco
 }
 
 fn verdict(checks: &[Judgement]) -> Verdict {
-    match checks.iter().all(|check| check.finding == Finding::Pass) {
-        true => Verdict::Pass,
-        false => Verdict::Fail,
+    let cannot = checks.iter().find_map(|check| match &check.finding {
+        Finding::Cannot { reason, cure } => Some(Verdict::Cannot {
+            reason: reason.clone(),
+            cure: cure.clone(),
+        }),
+        _ => None,
+    });
+    let fails = |check: &Judgement| {
+        matches!(check.finding, Finding::Fail(_) | Finding::Waits { .. })
+    };
+    match checks.iter().any(fails) {
+        true => Verdict::Fail,
+        false => cannot.unwrap_or(Verdict::Pass),
     }
 }
 
 /// Without evidence: can this host not do it, or is the checker at fault?
-fn no_verdict(error: &anyhow::Error) -> Verdict {
+fn no_verdict(error: &anyhow::Error, level: &Level) -> Verdict {
     match error.downcast_ref::<Refused>() {
         Some(refused) => {
-            let (reason, cure) = crate::doctor::explain(refused);
+            let (reason, cure) = crate::doctor::explain(refused, level.number);
             Verdict::Cannot { reason, cure }
         }
         None => Verdict::Broken {

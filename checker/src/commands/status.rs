@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use colored::Colorize;
 
-use super::check::judge_all;
+use super::check::{judge_all, prepare};
 use crate::judge::levels::ALL;
 use crate::judge::{Outcome, Verdict};
 use crate::render::terminal;
@@ -15,6 +15,7 @@ use crate::workspace::Whose;
 
 /// Judge the levels in their order, and show the first one that isn't done.
 pub fn status() -> Result<Status> {
+    prepare(ALL);
     say(&format!(
         "{}  rebuild Docker from scratch, in Rust\n\n",
         "Rubber Crab".bold()
@@ -30,18 +31,27 @@ pub fn status() -> Result<Status> {
         ));
     }
     say("\n");
-    let undone = ALL
-        .iter()
-        .zip(&outcomes)
-        .find(|(_, o)| o.verdict != Verdict::Pass);
-    let Some((level, outcome)) = undone else {
-        say("All levels pass. Have a look at solutions/ to compare.\n");
-        return Ok(Status::Success);
-    };
     let style = terminal::Style {
         width: width(),
         verbose: false,
     };
+    let cannot =
+        |outcome: &Outcome| matches!(outcome.verdict, Verdict::Cannot { .. });
+    let judged = || ALL.iter().zip(&outcomes).filter(|(_, one)| !cannot(one));
+    let undone = judged().find(|(_, one)| one.verdict != Verdict::Pass);
+    // What can't be shown here is nobody's turn; but it can be cured.
+    let hidden = outcomes.iter().find(|one| cannot(one));
+    let Some((level, outcome)) = undone else {
+        match hidden {
+            Some(outcome) => say(&terminal::outcome(outcome, style)),
+            None => say("All levels pass. Have a look at solutions/ to compare.\n"),
+        }
+        return Ok(Status::of(&outcomes, false));
+    };
+    if let Some(passed_over) = hidden.filter(|one| *one.level < *level.number) {
+        say(&terminal::outcome(passed_over, style));
+        say("\n");
+    }
     say(&terminal::outcome(outcome, style));
     let folder = Whose::Learner.folder(level);
     let folder = folder.display();

@@ -17,21 +17,42 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, read, write};
 
-use crate::belt::{Belt, End, Event, Shown, Start, Started};
+use crate::belt::{
+    Belt, End, Event, Fit, NO_GROUPS, Refused, Shown, Start, Started,
+};
 use crate::observe::Program;
 use crate::terminal::{Pty, RawTerminal, Signals};
 use crate::{image, text};
 
-/// Ctrl-], and how soon one must follow the other to end everything: three within
-/// this time, as in systemd-nspawn.
+/// Ctrl-]: three within a second end everything, as in systemd-nspawn.
 const ESCAPE: u8 = 0x1d;
-const SOON: Duration = Duration::from_secs(1);
+/// Ctrl-C: so do three, for who knows no other way. PID 1 of a PID namespace ignores
+/// the signal unless it has a handler for it, and a runtime that waits ignores it, too.
+const INTERRUPT: u8 = 0x03;
 /// How much is passed on at a time, in bytes.
 const CHUNK: usize = 4096;
 
+/// A sandbox with control groups to divide up, where they can be had.
+fn fasten(mut fit: Fit) -> Result<Belt> {
+    fit.cgroups = true;
+    let belt = Belt::fasten(&fit);
+    let groups = |error: &anyhow::Error| {
+        let refused = error.downcast_ref::<Refused>();
+        refused.is_some_and(|refused| refused.step == NO_GROUPS)
+    };
+    match belt {
+        Err(error) if groups(&error) => {
+            fit.cgroups = false;
+            Belt::fasten(&fit)
+        }
+        belt => belt,
+    }
+}
+
 /// Run `program` by hand, with `arguments`: `run` and its options, or the command to
 /// run in the container; none, for a shell. `contained` says whether the level has
-/// images yet. Returns the status to leave with: the program's own, or 128+n when
+/// images yet. With `outside`, the arguments are a command for the program's caller.
+/// Returns the status to leave with: the program's own, or 128+n when
 /// signal n ended it.
 ///
 /// Errors: [`crate::belt::Refused`] when there can be no sandbox here; no image; no
@@ -39,26 +60,39 @@ const CHUNK: usize = 4096;
 pub fn try_level(
     program: &Program,
     contained: bool,
+    outside: bool,
     arguments: &[OsString],
 ) -> Result<i32> {
-    let line = CommandLine::new(program, contained, arguments);
+    let line = match outside {
+        false => CommandLine::new(program, contained, arguments),
+        true => CommandLine::outside(arguments),
+    };
     let mut fit = program.fit.clone();
     if contained {
         fit.shown.extend(images()?);
     }
-    let mut belt = Belt::fasten(&fit)?;
-    let start = start(program, contained, &line);
+    let mut belt = fasten(fit)?;
+    let start = match outside {
+        false => start(program, contained, &line),
+        true => start_outside(program, &line),
+    };
     let interactive = stdin().is_terminal() && stdout().is_terminal();
-    eprintln!("{}", line.announce(interactive));
+    if interactive || !outside {
+        eprintln!("{}", line.announce(interactive));
+    }
     let leave = match interactive {
-        true => on_terminal(&mut belt, start)?,
+        true => on_terminal(&mut belt, start, line.shell)?,
         false => with_own_descriptors(&mut belt, start)?,
     };
     let leave = match leave {
         Leave::Gone(_) => Leave::Gone(belt.release()),
         other => other,
     };
-    let (status, remark) = leave.explain(&program.name, &line);
+    let name = match outside {
+        false => &program.name,
+        true => "the command outside",
+    };
+    let (status, remark) = leave.explain(name, &line);
     if let Some(remark) = remark {
         eprintln!("{remark}");
     }
@@ -98,16 +132,33 @@ impl CommandLine {
         }
     }
 
+    /// A command for the program's caller, or a shell.
+    fn outside(arguments: &[OsString]) -> Self {
+        let shell = [OsString::from("/bin/sh")];
+        Self {
+            words: match arguments {
+                [] => shell.to_vec(),
+                _ => arguments.to_vec(),
+            },
+            shell: false,
+        }
+    }
+
     /// The line that is printed before anything else.
     fn announce(&self, interactive: bool) -> String {
         let words: Vec<String> = self.words.iter().map(|word| quote(word)).collect();
         let words = words.join(" ");
         match (interactive, self.shell) {
+            (false, _) if stdin().is_terminal() => {
+                format!("{words}  (3 × Ctrl-C ends it)")
+            }
             (false, _) => words,
             (true, true) => {
                 format!("{words}  (Ctrl-D leaves, 3 × Ctrl-] ends it)")
             }
-            (true, false) => format!("{words}  (3 × Ctrl-] ends it)"),
+            (true, false) => {
+                format!("{words}  (3 × Ctrl-C or 3 × Ctrl-] ends it)")
+            }
         }
     }
 }
@@ -156,7 +207,23 @@ fn start(program: &Program, contained: bool, line: &CommandLine) -> Start {
         terminal: false,
         numbers: Vec::new(),
         child: false,
+        held: false,
     }
+}
+
+/// A command for the program's caller. It is the shell that finds it in PATH.
+fn start_outside(program: &Program, line: &CommandLine) -> Start {
+    let mut start = start(program, false, line);
+    let name = program.name.as_bytes();
+    let prompt = [b"PS1=(outside: ", name, b") $PWD # "].concat();
+    start
+        .environment
+        .retain(|entry| !entry.starts_with(b"PS1="));
+    start.environment.push(prompt);
+    start.program = b"/bin/sh".into();
+    let words = ["sh", "-c", "exec \"$@\"", "sh"].map(|word| word.into());
+    start.arguments.splice(0..0, words);
+    start
 }
 
 /// Nothing of the caller's but the terminal's type: paths and locales of the host
@@ -185,14 +252,44 @@ fn environment(program: &Program, contained: bool) -> Vec<Vec<u8>> {
     all
 }
 
+/// A key that ends everything when it is pressed three times in this time.
+struct Thrice {
+    key: u8,
+    within: Duration,
+    /// When it was pressed, without any other key in between.
+    times: VecDeque<Instant>,
+}
+
+impl Thrice {
+    fn new(key: u8, seconds: u64) -> Self {
+        Self {
+            key,
+            within: Duration::from_secs(seconds),
+            times: VecDeque::new(),
+        }
+    }
+
+    /// A key was pressed. Was that the third time?
+    fn press(&mut self, key: u8) -> bool {
+        let now = Instant::now();
+        if key == self.key {
+            self.times.push_back(now);
+        } else {
+            self.times.clear();
+        }
+        self.times.retain(|time| now - *time <= self.within);
+        self.times.len() >= 3
+    }
+}
+
 /// How it ended.
 enum Leave {
     /// The program did. `silent`: it was on a terminal, and printed nothing.
     Ended { end: End, silent: bool },
     /// The checker was told to end, or its terminal is gone.
     Told(Signal),
-    /// Ctrl-], three times.
-    Escaped,
+    /// A key was pressed three times: its name.
+    Escaped(&'static str),
     /// The sandbox is gone; its init was killed by this signal.
     Gone(Option<i32>),
 }
@@ -242,9 +339,9 @@ impl Leave {
                 128 + signal as i32,
                 Some(format!("{name} was ended: {signal}")),
             ),
-            Self::Escaped => (
+            Self::Escaped(key) => (
                 128 + 9,
-                Some(format!("{name} was ended: three times Ctrl-]")),
+                Some(format!("{name} was ended: three times {key}")),
             ),
             Self::Gone(signal) => {
                 let how = match signal {
@@ -287,8 +384,10 @@ fn with_own_descriptors(belt: &mut Belt, start: Start) -> Result<Leave> {
         Signal::SIGTERM,
     ])?;
     let program = launch(belt, start, [0, 1, 2])?;
+    let mut interrupts = Thrice::new(INTERRUPT, 2);
     loop {
-        if let Some(leave) = wait_for_either(belt, &signals, program)? {
+        let leave = wait_for_either(belt, &signals, program, &mut interrupts)?;
+        if let Some(leave) = leave {
             let _ = belt.sweep();
             return Ok(leave);
         }
@@ -299,6 +398,7 @@ fn wait_for_either(
     belt: &mut Belt,
     signals: &Signals,
     program: Started,
+    interrupts: &mut Thrice,
 ) -> Result<Option<Leave>> {
     let mut waiting = [
         PollFd::new(belt.events(), PollFlags::POLLIN),
@@ -312,7 +412,12 @@ fn wait_for_either(
         match signal {
             // The keyboard's. The program is in a session of its own, where they
             // don't arrive by themselves.
-            Signal::SIGINT | Signal::SIGQUIT => drop(killpg(program.host, signal)),
+            Signal::SIGINT | Signal::SIGQUIT => {
+                let _ = killpg(program.host, signal);
+                if signal == Signal::SIGINT && interrupts.press(INTERRUPT) {
+                    return Ok(Some(Leave::Escaped("Ctrl-C")));
+                }
+            }
             _ => return Ok(Some(Leave::Told(signal))),
         }
     }
@@ -357,7 +462,7 @@ fn is_ready(waited: &PollFd) -> bool {
 }
 
 /// With a terminal: the program has a pseudo-terminal of the sandbox.
-fn on_terminal(belt: &mut Belt, mut start: Start) -> Result<Leave> {
+fn on_terminal(belt: &mut Belt, mut start: Start, shell: bool) -> Result<Leave> {
     // What is dropped last comes first: signals may end the checker only when the
     // terminal has its settings back.
     let signals = Signals::hold(&[
@@ -385,7 +490,9 @@ fn on_terminal(belt: &mut Belt, mut start: Start) -> Result<Leave> {
         last: None,
         in_alternate_screen: false,
         hung_up: false,
-        escapes: VecDeque::new(),
+        escapes: Thrice::new(ESCAPE, 1),
+        // In a shell one presses it often, to throw away what was typed.
+        interrupts: (!shell).then(|| Thrice::new(INTERRUPT, 2)),
     };
     relay.run()
 }
@@ -406,8 +513,8 @@ struct Relay<'a> {
     in_alternate_screen: bool,
     /// The pseudo-terminal will print nothing any more.
     hung_up: bool,
-    /// When Ctrl-] was typed, without any other key in between.
-    escapes: VecDeque<Instant>,
+    escapes: Thrice,
+    interrupts: Option<Thrice>,
 }
 
 /// What can be done without waiting.
@@ -579,25 +686,22 @@ impl Relay<'_> {
             // The terminal's window was closed.
             _ => return Some(Leave::Told(Signal::SIGHUP)),
         }
-        self.escaped().then_some(Leave::Escaped)
+        self.escaped()
     }
 
-    fn escaped(&mut self) -> bool {
-        let now = Instant::now();
+    fn escaped(&mut self) -> Option<Leave> {
+        let signals = self.pty.keys_send_signals();
         for key in &self.typed {
-            match *key {
-                ESCAPE => self.escapes.push_back(now),
-                _ => self.escapes.clear(),
+            if self.escapes.press(*key) {
+                return Some(Leave::Escaped("Ctrl-]"));
+            }
+            // To an editor, Ctrl-C is a key like others.
+            let interrupts = self.interrupts.as_mut().filter(|_| signals);
+            if interrupts.is_some_and(|thrice| thrice.press(*key)) {
+                return Some(Leave::Escaped("Ctrl-C"));
             }
         }
-        while self
-            .escapes
-            .front()
-            .is_some_and(|first| now - *first > SOON)
-        {
-            self.escapes.pop_front();
-        }
-        self.escapes.len() >= 3
+        None
     }
 
     fn pass_on_typed(&mut self) {

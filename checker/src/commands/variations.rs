@@ -1,14 +1,17 @@
 //! `author verify`: do the checks catch what is wrong, and pass what is right?
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::check::{find, judge, level_program};
-use crate::author::variations::{self, Variation};
-use crate::judge::{Finding, Outcome, Verdict};
+use super::check::{find, judge, level_program, prepare};
+use crate::author::variations::{self, Need, Variation};
+use crate::judge::levels::ALL;
+use crate::judge::{Finding, Level, Outcome, Verdict};
 use crate::render::terminal;
 use crate::status::Status;
 use crate::text::say;
@@ -22,6 +25,18 @@ pub struct Options {
     /// Only variations whose names contain this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Only variations that need this of the machine, and exercises left undone.
+    #[arg(long, value_name = "NEED", value_enum)]
+    needs: Option<Need>,
+    /// Build them, and judge nothing.
+    #[arg(long)]
+    build_only: bool,
+    /// Judge what `--build-only` has built: on a machine without cargo, say.
+    #[arg(long, conflicts_with = "build_only")]
+    built: bool,
+    /// How long a run may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    limit: u64,
     /// Print what each variation breaks, and its diagnosis, as JSON.
     #[arg(long)]
     json: bool,
@@ -38,6 +53,8 @@ struct Shown {
     broken: Vec<String>,
     /// As it should be?
     right: bool,
+    /// What this machine lacks for it; it was not judged then.
+    skipped: Option<String>,
     /// What a learner would read.
     diagnosis: String,
 }
@@ -52,63 +69,131 @@ pub fn verify(options: &Options) -> Result<Status> {
         .iter()
         .map(|name| find(name))
         .collect::<Result<_>>()?;
+    prepare(if levels.is_empty() { ALL } else { &levels });
     let mut all = variations::load(&root, &variations::levels(&levels))?;
     if let Some(text) = &options.only {
         all.retain(|variation| variation.name.contains(text.as_str()));
     }
+    if let Some(need) = options.needs {
+        all.retain(|one| one.needs == Some(need) || one.breaks.is_none());
+    }
     let target = std::env::current_exe()?;
     let target = target.ancestors().nth(2).context("the target directory")?;
-    // A folder for each choice of levels: several may be verified at once.
-    let numbers: Vec<&str> = levels.iter().map(|level| level.number).collect();
-    let folder = target
-        .join("variations")
-        .join(format!("of-{}", numbers.join("-")));
-    variations::write(&root, &folder, &all)?;
-    let packages: Vec<String> = all.iter().map(Variation::package).collect();
-    let mut builds = workspace::build_in(&folder, target, &packages)?;
+    let mut builds = match options.built {
+        true => built(target, &all),
+        false => build(&root, target, &levels, &all)?,
+    };
+    if options.build_only {
+        return Ok(tell_builds(&builds));
+    }
+    let limit = Duration::from_secs(options.limit);
     let mut shown = Vec::new();
     for variation in &all {
         let build = builds.remove(&variation.package()).context("not built")?;
-        let outcome = outcome(variation, build);
-        let one = show(variation, &outcome);
-        if !options.json {
-            let mark = if one.right { "✓" } else { "✗" };
-            let broken = one.broken.join(" ");
-            say(&format!("{mark} {} {:<32} {broken}\n", one.level, one.name));
-            if !one.right {
-                let wanted = one
-                    .breaks
-                    .clone()
-                    .map_or("anything".into(), |b| b.join(" "));
-                say(&format!("    {}: should break {wanted:?}\n", one.title));
-                say(&format!("{}\n", one.diagnosis));
+        let lacks = variation.needs.filter(|need| !need.is_met());
+        let one = match (lacks, &build) {
+            (Some(need), Build::Done(_)) => {
+                skip(variation, format!("it shows on {need} only"))
             }
+            _ => {
+                let outcome = outcome(variation, build, limit);
+                match &outcome.verdict {
+                    Verdict::Cannot { reason, .. } if outcome.checks.is_empty() => {
+                        skip(variation, format!("cannot: {reason}"))
+                    }
+                    _ => show(variation, &outcome),
+                }
+            }
+        };
+        if !options.json {
+            say(&line(&one));
         }
         shown.push(one);
     }
     if options.json {
         say(&format!("{}\n", serde_json::to_string_pretty(&shown)?));
     }
+    let skipped = shown.iter().filter(|one| one.skipped.is_some()).count();
     let right = shown.iter().filter(|one| one.right).count();
-    eprintln!(
-        "{right} of {} variations are judged as they should be",
-        shown.len()
-    );
-    Ok(if right == shown.len() {
+    let judged = shown.len() - skipped;
+    eprint!("{right} of {judged} variations are judged as they should be");
+    match skipped {
+        0 => eprintln!(),
+        _ => eprintln!("; {skipped} skipped"),
+    }
+    Ok(if right == judged {
         Status::Success
     } else {
         Status::Failure
     })
 }
 
-fn outcome(variation: &Variation, build: Build) -> Outcome {
+/// Let cargo build them, in a workspace of their own.
+fn build(
+    root: &Path,
+    target: &Path,
+    levels: &[&'static Level],
+    all: &[Variation],
+) -> Result<BTreeMap<String, Build>> {
+    // A folder for each choice of levels: several may be verified at once.
+    let numbers: Vec<&str> = levels.iter().map(|level| level.number).collect();
+    let folder = target
+        .join("variations")
+        .join(format!("of-{}", numbers.join("-")));
+    variations::write(root, &folder, all)?;
+    let packages: Vec<String> = all.iter().map(Variation::package).collect();
+    workspace::build_in(&folder, target, &packages)
+}
+
+/// What lies in the target directory from an earlier call.
+fn built(target: &Path, all: &[Variation]) -> BTreeMap<String, Build> {
+    let one = |variation: &Variation| {
+        let path = target.join("debug").join(variation.package());
+        let build = match path.is_file() {
+            true => Build::Done(path),
+            false => Build::Failed("not built: first use --build-only\n".into()),
+        };
+        (variation.package(), build)
+    };
+    all.iter().map(one).collect()
+}
+
+fn tell_builds(builds: &BTreeMap<String, Build>) -> Status {
+    let mut status = Status::Success;
+    for (package, build) in builds {
+        if let Build::Failed(output) = build {
+            say(&format!("✗ {package}\n{output}\n"));
+            status = Status::Failure;
+        }
+    }
+    eprintln!("{} variations to build", builds.len());
+    status
+}
+
+/// What is said of one.
+fn line(one: &Shown) -> String {
+    let Shown { level, name, .. } = one;
+    if let Some(reason) = &one.skipped {
+        return format!("– {level} {name:<32} skipped: {reason}\n");
+    }
+    let mark = if one.right { "✓" } else { "✗" };
+    let broken = one.broken.join(" ");
+    let mut text = format!("{mark} {level} {name:<32} {broken}\n");
+    if !one.right {
+        let wanted = one.breaks.as_ref().map(|breaks| breaks.join(" "));
+        let wanted = wanted.unwrap_or("anything".into());
+        text += &format!("    {}: should break {wanted:?}\n", one.title);
+        text += &format!("{}\n", one.diagnosis);
+    }
+    text
+}
+
+fn outcome(variation: &Variation, build: Build, limit: Duration) -> Outcome {
     let name = format!("level-{}", variation.level.number);
     match build {
-        Build::Done(path) => judge(
-            variation.level,
-            &level_program(&name, path, Duration::from_secs(10)),
-            None,
-        ),
+        Build::Done(path) => {
+            judge(variation.level, &level_program(&name, path, limit), None)
+        }
         Build::Failed(output) => Outcome {
             level: variation.level.number.into(),
             name: variation.level.name.into(),
@@ -117,6 +202,20 @@ fn outcome(variation: &Variation, build: Build) -> Outcome {
             checks: Vec::new(),
             milliseconds: 0,
         },
+    }
+}
+
+/// One that can't show itself on this machine: why.
+fn skip(variation: &Variation, reason: String) -> Shown {
+    Shown {
+        level: variation.level.number.into(),
+        name: variation.name.clone(),
+        title: variation.title.clone(),
+        breaks: variation.breaks.clone(),
+        broken: Vec::new(),
+        right: false,
+        skipped: Some(reason),
+        diagnosis: String::new(),
     }
 }
 
@@ -152,6 +251,7 @@ fn show(variation: &Variation, outcome: &Outcome) -> Shown {
         breaks: variation.breaks.clone(),
         broken,
         right: judged && as_said,
+        skipped: None,
         diagnosis: without_passes(&terminal::outcome(&outcome, style)),
     }
 }

@@ -18,6 +18,7 @@ use super::around::Around;
 use super::cause::Cause;
 use super::trial::{Failure, trial};
 use super::{Costs, Item, PATIENCE};
+use crate::belt::scope::SCOPE;
 use crate::belt::unescape;
 
 /// A limit to try: which controller it belongs to, its file and a value, in version
@@ -99,6 +100,10 @@ pub fn items(around: &Around) -> [Item; 2] {
         let version = if places.v1.is_empty() { 2 } else { 1 };
         let may_ask = version == 2 && around.uid != 0;
         let scope = may_ask && *scope.get_or_insert_with(|| user_scope().is_ok());
+        if scope && !matches!(obstacle, Obstacle::Lacks(..)) {
+            // The checker asks for it by itself.
+            return Item::fine(name, "in a scope of the user's systemd");
+        }
         let found = Found {
             obstacle,
             version,
@@ -303,16 +308,6 @@ fn set(group: &Path, file: &str, value: &str) -> Result<(), Obstacle> {
         .map_err(|error| Obstacle::Limit(path, error.raw_os_error().unwrap_or(0)))
 }
 
-/// The command that starts the checker in a scope of its own.
-const SCOPE: [&str; 6] = [
-    "systemd-run",
-    "--user",
-    "--scope",
-    "--quiet",
-    "-p",
-    "Delegate=yes",
-];
-
 /// What is tried in the scope: a group beside its own, limits, and moving there and
 /// back. $1 is the group's name.
 const IN_SCOPE: &str = r#"
@@ -368,7 +363,6 @@ fn cause(found: &Found, around: &Around) -> Cause {
         {
             hand_down()
         }
-        _ if found.scope => format!("{} -- cargo checker", SCOPE.join(" ")),
         _ if *version == 2 && around.systemd && around.uid != 0 => format!(
             "sudo loginctl enable-linger {}; export XDG_RUNTIME_DIR=/run/user/{}",
             around.user, around.uid
@@ -514,25 +508,6 @@ mod tests {
 
     fn make() -> Obstacle {
         Obstacle::Make("/sys/fs/cgroup/user.slice".into(), Errno::EACCES as i32)
-    }
-
-    #[test]
-    fn a_scope_of_systemd() {
-        let found = Found {
-            scope: true,
-            ..found(make())
-        };
-        assert_eq!(
-            cause(&found, &around()),
-            Cause {
-                reason: "mkdir in /sys/fs/cgroup/user.slice: \
-                         EACCES: Permission denied (version 2)"
-                    .into(),
-                cure: "systemd-run --user --scope --quiet -p Delegate=yes -- cargo \
-                       checker"
-                    .into(),
-            }
-        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::belt::{Belt, Fit, Refused};
+use crate::belt::{Belt, Fit, NO_GROUPS, Refused};
 use around::Around;
 use cause::Cause;
 pub use report::render;
@@ -137,9 +137,17 @@ pub fn examine() -> Vec<Item> {
     items
 }
 
-/// Why there is no sandbox here, and what to do about it: a phrase each.
-pub fn explain(refused: &Refused) -> (String, String) {
+/// Why there is no sandbox here, or none that a level can do with, and what to do
+/// about it: a phrase each.
+pub fn explain(refused: &Refused, level: &str) -> (String, String) {
     let around = Around::look();
+    if refused.step == NO_GROUPS {
+        let [limits, cpu] = cgroups::items(&around);
+        let item = if level == "07" { limits } else { cpu };
+        if let State::Missing { what, cure, .. } = item.state {
+            return (what, cure);
+        }
+    }
     let Cause { reason, cure } = blocker(Failure::from_refused(refused), &around);
     (reason, cure)
 }

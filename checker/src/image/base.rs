@@ -17,10 +17,10 @@ use super::elf::{self, Program};
 use super::plan::Plan;
 use super::store::{Store, named};
 use super::{Added, Image};
-use crate::probe::BREAK_OUT;
+use crate::probe::{BLACKBOARD, BREAK_OUT, LISTEN};
 
 /// To be raised with each change that makes an older `base` useless.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 4;
 
 /// Says that an image is ours, and of which recipe. First in the archive, so that it
 /// can be looked up without reading on.
@@ -118,7 +118,7 @@ fn recipe() -> Result<(Plan, Vec<String>)> {
         gathering.program(name, SMALL);
     }
     gathering.shell()?;
-    gathering.break_out();
+    gathering.own_programs();
     gathering.runtime_files();
     gathering.settings();
     let mut notes = gathering.failures;
@@ -189,9 +189,9 @@ impl Gathering {
         }
     }
 
-    /// Add this very executable, under the name by which it shows how to leave a
-    /// chroot (levels 01 and 03).
-    fn break_out(&mut self) {
+    /// Add this very executable, under the names by which it shows how to leave a
+    /// chroot (levels 01 and 03), shared memory (level 05), and ports (level 06).
+    fn own_programs(&mut self) {
         let added = env::current_exe()
             .context("readlink /proc/self/exe")
             .and_then(|own| {
@@ -199,10 +199,15 @@ impl Gathering {
                     self.plan.host(&path)?;
                 }
                 let directory = self.plan.host(Path::new("/usr/bin"))?;
-                self.plan.copy(directory.join(BREAK_OUT), &own)
+                self.plan.copy(directory.join(BREAK_OUT), &own)?;
+                for name in [BLACKBOARD, LISTEN] {
+                    self.plan.link(directory.join(name), BREAK_OUT);
+                }
+                Ok(())
             });
         if let Err(e) = added {
-            self.failures.push(format!("left out {BREAK_OUT}: {e:#}"));
+            let names = format!("{BREAK_OUT}, {BLACKBOARD} and {LISTEN}");
+            self.failures.push(format!("left out {names}: {e:#}"));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::evidence::{Evidence, Run};
 
 /// A failed call, and what it means here.
 pub struct Clue {
-    /// Words that are all in the line, in lower case.
+    /// Words that are all in the line, in lower case; of `one|other` one.
     pub words: &'static [&'static str],
     pub errno: Errno,
     pub likely: &'static str,
@@ -19,8 +19,12 @@ pub struct Clue {
 
 /// As [`starts`], but with the meaning of the first clue that fits.
 pub fn starts_with(evidence: &Evidence, clues: &[&[Clue]]) -> Finding {
-    let finding = starts(evidence);
-    let run = evidence.run("look");
+    explained(starts(evidence), evidence.run("look"), clues)
+}
+
+/// A failure of a run whose command was never seen, with the meaning of the first clue
+/// that fits.
+pub fn explained(finding: Finding, run: &Run, clues: &[&[Clue]]) -> Finding {
     let Finding::Fail(mut diagnosis) = finding else {
         return finding;
     };
@@ -39,11 +43,21 @@ impl Clue {
     /// The errno may be there by its name or in the words of strerror.
     fn fits(&self, line: &str) -> bool {
         let line = line.to_lowercase();
-        let name = format!("{:?}", self.errno).to_lowercase();
-        let text = self.errno.desc().to_lowercase();
-        self.words.iter().all(|word| line.contains(word))
-            && (line.contains(&name) || line.contains(&text))
+        let has = |words: &&str| words.split('|').any(|word| line.contains(word));
+        self.words.iter().all(has) && names(&line, self.errno)
     }
+}
+
+/// Does this line, in lower case, name the errno? By its name, in nix's words, or in
+/// those of the C library, which are not always the same.
+fn names(line: &str, errno: Errno) -> bool {
+    let name = format!("{errno:?}").to_lowercase();
+    let text = errno.desc().to_lowercase();
+    let strerror = std::io::Error::from(errno).to_string().to_lowercase();
+    let strerror = strerror.split(" (os error").next().unwrap_or_default();
+    [name.as_str(), &text, strerror]
+        .iter()
+        .any(|words| line.contains(words))
 }
 
 /// A failure that comes of mounts in the caller's table waits for the check which

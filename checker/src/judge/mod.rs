@@ -22,6 +22,8 @@ pub struct Level {
     pub learned: &'static str,
     /// Does the program take images?
     pub contained: bool,
+    /// Does it need control groups that the sandbox may divide up?
+    pub groups: bool,
     pub runs: fn() -> Vec<Plan>,
     pub checks: &'static [Check],
 }
@@ -40,16 +42,32 @@ impl Level {
             finding: (check.judge)(evidence),
         };
         let mut all: Vec<Judgement> = self.checks.iter().map(judge).collect();
+        while let Some((index, finding)) = hopeless(&all) {
+            all[index].finding = finding;
+        }
         let failed = |one: &Judgement| matches!(one.finding, Finding::Fail(_));
         if !all.iter().any(failed) {
             // Something has to say why: not everything can wait.
-            let waiting = |one: &&mut Judgement| one.finding != Finding::Pass;
+            let waiting =
+                |one: &&mut Judgement| matches!(one.finding, Finding::Waits { .. });
             if let Some(first) = all.iter_mut().find(waiting) {
                 first.finding = common::cut_short(evidence);
             }
         }
         all
     }
+}
+
+/// A check that waits for one which can't be judged here: it can't be, either.
+fn hopeless(all: &[Judgement]) -> Option<(usize, Finding)> {
+    all.iter().enumerate().find_map(|(index, check)| {
+        let Finding::Waits { on } = &check.finding else {
+            return None;
+        };
+        let awaited = all.iter().find(|other| other.id == *on)?;
+        let finding = awaited.finding.clone();
+        matches!(finding, Finding::Cannot { .. }).then_some((index, finding))
+    })
 }
 
 /// One thing that must hold.
@@ -78,6 +96,11 @@ pub enum Finding {
     /// Nothing can be said before another check passes: which one.
     Waits {
         on: String,
+    },
+    /// This host can't show it: what it lacks, and how to change that.
+    Cannot {
+        reason: String,
+        cure: String,
     },
 }
 
@@ -116,6 +139,13 @@ fn fail(
     }))
 }
 
+fn cannot(reason: impl Into<String>, cure: impl Into<String>) -> Finding {
+    Finding::Cannot {
+        reason: reason.into(),
+        cure: cure.into(),
+    }
+}
+
 fn waits(on: &str) -> Finding {
     Finding::Waits { on: on.into() }
 }
@@ -147,4 +177,30 @@ pub struct Outcome {
     pub checks: Vec<Judgement>,
     /// From the program's start to the verdict, in milliseconds.
     pub milliseconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_impossible_is_impossible() {
+        let one = |id: &str, finding| Judgement {
+            id: id.into(),
+            claim: String::new(),
+            finding,
+        };
+        let impossible = cannot("no such controller", "get one");
+        let mut all = vec![
+            one("third", waits("second")),
+            one("second", waits("first")),
+            one("first", impossible.clone()),
+            one("other", waits("another")),
+        ];
+        while let Some((index, finding)) = hopeless(&all) {
+            all[index].finding = finding;
+        }
+        assert!(all[..3].iter().all(|check| check.finding == impossible));
+        assert_eq!(all[3].finding, waits("another"));
+    }
 }

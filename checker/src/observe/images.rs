@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ pub struct Contents<'a> {
 }
 
 type Files = BTreeMap<String, FileFact>;
+type Tar = Builder<BufWriter<File>>;
 
 /// What an ordinary image holds, besides files of every kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,22 @@ pub enum Extent {
     Probe,
     /// These, and a device node.
     Device,
+    /// These, and many more files: 16 MiB.
+    Large,
+    /// These, after many empty files: to unpack them takes time, and no room.
+    Crowded,
+    /// As `Crowded`, with another text in etc/motd: an archive of the same size.
+    Other,
 }
+
+/// What etc/motd says in an image that has taken another's place.
+pub const OTHER_MOTD: &str = "Another image\n";
+/// The many files of a large image: how many, and how long each is, in bytes.
+pub const LARGE_COUNT: usize = 256;
+pub const LARGE_FILE: usize = 64 << 10;
+
+/// The empty files of a crowded image.
+const CROWD: usize = 1500;
 
 /// The directories of every image, and their modes.
 const DIRECTORIES: &[(&str, u32)] = &[
@@ -51,18 +67,28 @@ const DIRECTORIES: &[(&str, u32)] = &[
 /// Write an ordinary image to `out`. Returns what is in it.
 pub fn ordinary(out: File, contents: &Contents, extent: Extent) -> Result<Files> {
     let mut image = Archive {
-        tar: Builder::new(out),
+        tar: builder(out),
         files: Files::new(),
     };
     for (path, mode) in DIRECTORIES {
         image.directory(Path::new(path), *mode)?;
+    }
+    if matches!(extent, Extent::Crowded | Extent::Other) {
+        for number in 0..CROWD {
+            let path = format!("var/crowd/{number:04}");
+            image.text(Path::new(&path), "", 0o644)?;
+        }
     }
     image.text(contents.plain, "this is no program\n", 0o644)?;
     if extent != Extent::Small {
         image.probe(contents)?;
     }
     let long = format!("opt/{}", "long-name-".repeat(12));
-    image.text(Path::new("etc/motd"), "Rubber Crab\n", 0o644)?;
+    let motd = match extent {
+        Extent::Other => OTHER_MOTD,
+        _ => "Rubber Crab\n",
+    };
+    image.text(Path::new("etc/motd"), motd, 0o644)?;
     image.text(Path::new("etc/secret"), "secret\n", 0o600)?;
     image.text(Path::new("etc/shared"), "shared\n", 0o664)?;
     image.text(Path::new("opt/setuid"), "", 0o4755)?;
@@ -81,6 +107,13 @@ pub fn ordinary(out: File, contents: &Contents, extent: Extent) -> Result<Files>
             .tar
             .append_data(&mut header, "opt/null", io::empty())?;
     }
+    if extent == Extent::Large {
+        let text = "one of many\n".repeat(LARGE_FILE / 12);
+        for number in 0..LARGE_COUNT {
+            let path = format!("var/lib/many/{number:03}");
+            image.text(Path::new(&path), &text, 0o644)?;
+        }
+    }
     image.text(Path::new("var/last"), &"the last file\n".repeat(800), 0o644)?;
     image.tar.into_inner()?.flush()?;
     Ok(image.files)
@@ -96,28 +129,27 @@ pub fn cut(image: &File, off: u64) -> io::Result<()> {
 /// Write an archive that is after `outside`, a directory of the sandbox with a file
 /// `victim` in it.
 pub fn hostile(out: File, kind: Hostile, outside: &Path) -> Result<()> {
-    let mut tar = Builder::new(out);
+    let mut tar = builder(out);
     for (path, mode) in DIRECTORIES {
         let mut header = header(EntryType::Directory, *mode, 0);
         tar.append_data(&mut header, path, io::empty())?;
     }
     let text = b"written from inside an archive\n";
     let from_root = outside.strip_prefix("/").unwrap_or(outside);
-    let file = |tar: &mut Builder<File>, name: &Path| -> Result<()> {
+    let file = |tar: &mut Tar, name: &Path| -> Result<()> {
         let mut header = header(EntryType::Regular, 0o644, text.len() as u64);
         // set_path refuses what we want: names are put in as they are.
         set_name(&mut header, name);
         header.set_cksum();
         Ok(tar.append(&header, text.as_slice())?)
     };
-    let link =
-        |tar: &mut Builder<File>, kind, name: &str, target: &Path| -> Result<()> {
-            let mut header = header(kind, 0o777, 0);
-            set_name(&mut header, Path::new(name));
-            header.set_link_name_literal(target.as_os_str().as_encoded_bytes())?;
-            header.set_cksum();
-            Ok(tar.append(&header, io::empty())?)
-        };
+    let link = |tar: &mut Tar, kind, name: &str, target: &Path| -> Result<()> {
+        let mut header = header(kind, 0o777, 0);
+        set_name(&mut header, Path::new(name));
+        header.set_link_name_literal(target.as_os_str().as_encoded_bytes())?;
+        header.set_cksum();
+        Ok(tar.append(&header, io::empty())?)
+    };
     match kind {
         Hostile::Absolute => file(&mut tar, &outside.join("absolute"))?,
         Hostile::DotDot => {
@@ -152,6 +184,10 @@ pub fn hostile(out: File, kind: Hostile, outside: &Path) -> Result<()> {
     Ok(())
 }
 
+fn builder(out: File) -> Tar {
+    Builder::new(BufWriter::with_capacity(256 << 10, out))
+}
+
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
@@ -172,7 +208,7 @@ fn set_name(header: &mut Header, name: &Path) {
 
 /// An archive that is being written, and a record of what is in it.
 struct Archive {
-    tar: Builder<File>,
+    tar: Tar,
     files: Files,
 }
 

@@ -2,28 +2,33 @@
 //! led astray: every name is resolved as if the handle's directory were `/`.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nix::dir::Dir;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
-use nix::sys::stat::{Mode, fstatat};
+use nix::dir::{Dir, Type};
+use nix::fcntl::{
+    AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat,
+};
+use nix::libc::statx;
+use nix::sys::stat::{Mode, SFlag, makedev};
 use nix::unistd::linkat;
 
 use crate::belt::Identity;
 use crate::evidence::{FileFact, FileId, FileKind};
 use crate::sys;
+use crate::text::escape;
 
-/// The most files that are looked at in one tree.
-const MOST: usize = 4000;
+/// The most files that are looked at at once.
+const MOST: usize = 16_000;
 /// Files up to this size are kept with their content, in bytes.
 const SMALL: u64 = 256;
-/// The most text that is kept of one tree, names and contents, in bytes.
-const MOST_TEXT: usize = 512 << 10;
+/// The most text that is kept of them, names and contents, in bytes.
+const MOST_TEXT: usize = 2 << 20;
 
 /// A directory of the sandbox or of a container.
 pub struct Inside {
@@ -101,6 +106,15 @@ impl Inside {
         })
     }
 
+    /// May the sandbox's root look things up in this directory?
+    pub fn may_enter(&self, directory: &Path) -> bool {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let itself = directory.join(".");
+        self.owner
+            .acting(|| self.open(&itself, flags, Mode::empty()))
+            .is_ok()
+    }
+
     fn parent(&self, path: &Path) -> nix::Result<(File, std::ffi::OsString)> {
         let name = path.file_name().ok_or(nix::Error::EINVAL)?;
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -118,17 +132,63 @@ impl Inside {
         identify(&self.root)
     }
 
-    /// Everything below `top`, but what lies in other mounts: of those only /dev and
-    /// /dev/pts are entered.
+    /// Everything below `top`, with names from there on, but what lies in other mounts:
+    /// of those only /dev and /dev/pts are entered.
     pub fn files(&self, top: &Path) -> BTreeMap<String, FileFact> {
-        let mut found = BTreeMap::new();
+        let mut listing = Listing::new();
+        self.list(top, "", &mut listing);
+        listing.files
+    }
+
+    /// Everything below some directories, likewise, but with whole names.
+    pub fn files_below(&self, tops: &[&str]) -> Listing {
+        let mut listing = Listing::new();
+        for top in tops {
+            self.list(Path::new(top), &format!("{top}/"), &mut listing);
+        }
+        listing
+    }
+
+    /// The name of this directory below `top`, if it is there, in the same mount, and
+    /// at most five levels deep.
+    pub fn find(&self, top: &Path, id: FileId) -> Option<String> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let directory = self.open(top, flags, Mode::empty()).ok()?;
+        let mut search = Search {
+            id,
+            mount: sys::mount_id(&directory).ok()?,
+            room: MOST,
+        };
+        search.below(&directory, 4)
+    }
+
+    fn list(&self, top: &Path, prefix: &str, listing: &mut Listing) {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
         if let Ok(directory) = self.open(top, flags, Mode::empty()) {
             let mount = sys::mount_id(&directory).unwrap_or(0);
-            walk(&directory, "", mount, &mut found, &mut { MOST_TEXT });
+            let lead = Lead {
+                prefix,
+                depth: 0,
+                mount,
+            };
+            listing.walk(&directory, &lead);
         }
-        found
     }
+}
+
+/// What was found in directories.
+pub struct Listing {
+    pub files: BTreeMap<String, FileFact>,
+    /// Was all looked at?
+    pub whole: bool,
+    room: usize,
+}
+
+/// The way to a directory.
+struct Lead<'a> {
+    prefix: &'a str,
+    depth: usize,
+    mount: u64,
 }
 
 /// Device and inode of an open file; zeros if the kernel won't say.
@@ -142,113 +202,181 @@ pub fn identify(fd: &impl AsFd) -> FileId {
     }
 }
 
-fn walk(
-    directory: &File,
-    prefix: &str,
-    mount: u64,
-    found: &mut BTreeMap<String, FileFact>,
-    room: &mut usize,
-) {
-    let Ok(mut entries) = directory
-        .try_clone()
-        .map_err(|_| nix::Error::EMFILE)
-        .and_then(|copy| Dir::from_fd(copy.into()))
-    else {
-        return;
-    };
-    for entry in entries.iter().flatten() {
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
+impl Listing {
+    fn new() -> Self {
+        Self {
+            files: BTreeMap::new(),
+            whole: true,
+            room: MOST_TEXT,
         }
-        if found.len() >= MOST || *room == 0 {
+    }
+
+    fn walk(&mut self, directory: &File, lead: &Lead) {
+        let Ok(mut entries) = directory
+            .try_clone()
+            .map_err(|_| nix::Error::EMFILE)
+            .and_then(|copy| Dir::from_fd(copy.into()))
+        else {
             return;
-        }
-        let shown = crate::text::escape(name.to_bytes());
-        let path = format!("{prefix}{shown}");
-        let name = std::ffi::OsStr::from_bytes(name.to_bytes());
-        let Some((fact, handle)) = look(directory, Path::new(name), mount) else {
-            continue;
         };
-        let descend = fact.kind == FileKind::Directory
-            && (!fact.mounted || matches!(path.as_str(), "dev" | "dev/pts"))
-            && prefix.matches('/').count() < 32;
-        *room = room.saturating_sub(path.len() + fact.content.len());
-        found.insert(path.clone(), fact);
-        if descend {
-            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let opened = nix::fcntl::openat(
-                handle.as_fd(),
-                Path::new("."),
-                flags,
-                Mode::empty(),
-            );
-            if let Ok(opened) = opened {
-                let inner = sys::mount_id(&opened).unwrap_or(mount);
-                walk(&File::from(opened), &format!("{path}/"), inner, found, room);
+        for entry in entries.iter().flatten() {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if self.files.len() >= MOST || self.room == 0 {
+                self.whole = false;
+                return;
+            }
+            let path = format!("{}{}", lead.prefix, escape(name.to_bytes()));
+            let Some(fact) = look(directory, name, lead.mount) else {
+                continue;
+            };
+            let descend = fact.kind == FileKind::Directory
+                && (!fact.mounted || matches!(path.as_str(), "dev" | "dev/pts"))
+                && lead.depth < 32;
+            let text = path.len() + fact.content.len();
+            self.room = self.room.saturating_sub(text);
+            self.files.insert(path.clone(), fact);
+            if let (true, Ok(inner)) = (descend, open_directory(directory, name)) {
+                let lead = Lead {
+                    prefix: &format!("{path}/"),
+                    depth: lead.depth + 1,
+                    mount: sys::mount_id(&inner).unwrap_or(lead.mount),
+                };
+                self.walk(&inner, &lead);
             }
         }
     }
 }
 
-fn look(directory: &File, name: &Path, mount: u64) -> Option<(FileFact, OwnedFd)> {
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let handle =
-        nix::fcntl::openat(directory.as_fd(), name, flags, Mode::empty()).ok()?;
-    let stat = fstatat(&handle, Path::new(""), AtFlags::AT_EMPTY_PATH).ok()?;
-    let metadata = File::from(handle.try_clone().ok()?).metadata().ok()?;
-    let kind = match metadata.file_type() {
-        kind if kind.is_file() => FileKind::File,
-        kind if kind.is_dir() => FileKind::Directory,
-        kind if kind.is_symlink() => FileKind::Link,
-        kind if kind.is_char_device() => FileKind::Character,
+/// Looks for a directory below others.
+struct Search {
+    id: FileId,
+    mount: u64,
+    /// How many more directories are looked at.
+    room: usize,
+}
+
+impl Search {
+    fn below(&mut self, directory: &File, depth: usize) -> Option<String> {
+        let mut entries = Dir::from_fd(directory.try_clone().ok()?.into()).ok()?;
+        for entry in entries.iter().flatten() {
+            let name = entry.file_name();
+            let other = !matches!(entry.file_type(), None | Some(Type::Directory));
+            if other || matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            self.room = self.room.checked_sub(1)?;
+            let Ok(found) = sys::statx(directory, name) else {
+                continue;
+            };
+            let shown = escape(name.to_bytes());
+            if file_id(&found) == self.id {
+                return Some(shown);
+            }
+            if depth == 0 || found.stx_mnt_id != self.mount {
+                continue;
+            }
+            let inner = open_directory(directory, name).ok();
+            let below = inner.and_then(|inner| self.below(&inner, depth - 1));
+            if let Some(below) = below {
+                return Some(format!("{shown}/{below}"));
+            }
+        }
+        None
+    }
+}
+
+fn file_id(found: &statx) -> FileId {
+    let (major, minor) = (found.stx_dev_major, found.stx_dev_minor);
+    FileId {
+        device: makedev(major.into(), minor.into()),
+        inode: found.stx_ino,
+    }
+}
+
+/// Open a directory by its name in another; a link isn't one.
+fn open_directory(directory: &File, name: &CStr) -> nix::Result<File> {
+    let flags = OFlag::O_RDONLY
+        | OFlag::O_DIRECTORY
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_CLOEXEC;
+    openat(directory, name, flags, Mode::empty()).map(File::from)
+}
+
+fn look(directory: &File, name: &CStr, mount: u64) -> Option<FileFact> {
+    let found = sys::statx(directory, name).ok()?;
+    let mode = u32::from(found.stx_mode);
+    let kind = match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => FileKind::File,
+        SFlag::S_IFDIR => FileKind::Directory,
+        SFlag::S_IFLNK => FileKind::Link,
+        SFlag::S_IFCHR => FileKind::Character,
         _ => FileKind::Other,
     };
     let content = match kind {
-        FileKind::Link => readlinkat(&handle, Path::new(""))
-            .map(|target| crate::text::escape(target.as_bytes()))
+        FileKind::Link => readlinkat(directory, name)
+            .map(|target| escape(target.as_bytes()))
             .unwrap_or_default(),
-        FileKind::File if metadata.len() <= SMALL => {
+        FileKind::File if (1..=SMALL).contains(&found.stx_size) => {
             // It may have become another by now: a link to the host's files even.
             let flags = OFlag::O_RDONLY
                 | OFlag::O_NOFOLLOW
                 | OFlag::O_NONBLOCK
                 | OFlag::O_NOCTTY
                 | OFlag::O_CLOEXEC;
-            let opened =
-                nix::fcntl::openat(directory.as_fd(), name, flags, Mode::empty());
             let mut bytes = Vec::new();
-            if let Ok(opened) = opened {
+            if let Ok(opened) = openat(directory, name, flags, Mode::empty()) {
                 let _ = File::from(opened).take(SMALL).read_to_end(&mut bytes);
             }
-            crate::text::escape(&bytes)
+            escape(&bytes)
         }
         _ => String::new(),
     };
-    let fact = FileFact {
-        kind,
-        mode: metadata.permissions().mode() & 0o7777,
-        size: if kind == FileKind::File {
-            metadata.len()
-        } else {
-            0
-        },
-        content,
-        device: (
-            nix::sys::stat::major(stat.st_rdev),
-            nix::sys::stat::minor(stat.st_rdev),
-        ),
-        id: FileId {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        },
-        mounted: sys::mount_id(&handle).is_ok_and(|id| id != mount),
-        modified: match kind {
-            FileKind::File => {
-                metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()
-            }
-            _ => 0,
-        },
+    let (size, modified) = match kind {
+        FileKind::File => {
+            let time = found.stx_mtime;
+            let nanoseconds = time.tv_sec * 1_000_000_000 + i64::from(time.tv_nsec);
+            (found.stx_size, nanoseconds)
+        }
+        _ => (0, 0),
     };
-    Some((fact, handle))
+    let numbers = |major: u32, minor: u32| (u64::from(major), u64::from(minor));
+    Some(FileFact {
+        kind,
+        mode: mode & 0o7777,
+        size,
+        content,
+        device: numbers(found.stx_rdev_major, found.stx_rdev_minor),
+        id: file_id(&found),
+        mounted: found.stx_mnt_id != mount,
+        modified,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    #[test]
+    fn what_only_the_caller_may_enter_roots_sandbox_may_not() {
+        let name = format!("rubber-crab-inside-{}", std::process::id());
+        let top = std::env::temp_dir().join(name);
+        for (directory, mode) in [("open", 0o755), ("closed", 0o700)] {
+            let directory = top.join(directory);
+            fs::create_dir_all(directory.join("deep")).unwrap();
+            fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+        }
+        let inside = Inside::new(File::open(&top).unwrap().into());
+        let ours = !nix::unistd::geteuid().is_root();
+        assert!(inside.may_enter(Path::new("/open/deep")));
+        assert_eq!(inside.may_enter(Path::new("/closed/deep")), ours);
+        assert_eq!(inside.may_enter(Path::new("/closed")), ours);
+        assert!(!inside.may_enter(Path::new("/missing")));
+        fs::remove_dir_all(&top).unwrap();
+    }
 }

@@ -1,17 +1,21 @@
 //! The impure part: runs a level's program and writes down what the kernel says.
 //! Read `plan` (what is run), `session` (running it), `outside` (looking at it).
 
-mod images;
+mod groups;
+pub mod images;
 pub mod inside;
+mod joined;
+mod layers;
 pub mod outside;
 pub mod plan;
 mod session;
+mod tracer;
 
 use anyhow::Result;
 
 use crate::evidence::Evidence;
 use crate::judge::Level;
-use plan::{Hostile, Image, Plan};
+use plan::{Image, Plan};
 pub use session::Program;
 use session::Session;
 
@@ -52,8 +56,10 @@ fn look(
     plans: &[Plan],
     contained: bool,
 ) -> Result<Evidence> {
-    let hostile = hostile_images(plans);
-    let open = || Session::open(program.clone(), contained, &hostile);
+    let mut program = program.clone();
+    program.fit.cgroups = level.groups;
+    let images: Vec<Image> = plans.iter().map(|plan| plan.image).collect();
+    let open = || Session::open(program.clone(), contained, &images);
     let mut session = open()?;
     let mut evidence = Evidence {
         level: level.number.into(),
@@ -62,6 +68,7 @@ fn look(
         caller_root: session.caller_root(),
         caller_mounts: session.caller_mounts(),
         contained,
+        machine: session.machine(),
         image: session.image.clone(),
         ..Evidence::default()
     };
@@ -90,12 +97,4 @@ fn look(
 /// The plans that run side by side, together.
 fn groups(plans: &[Plan]) -> impl Iterator<Item = &[Plan]> {
     plans.chunk_by(|_, next| next.beside)
-}
-
-fn hostile_images(plans: &[Plan]) -> Vec<Hostile> {
-    let kind = |plan: &Plan| match plan.image {
-        Image::Hostile(kind) => Some(kind),
-        _ => None,
-    };
-    plans.iter().filter_map(kind).collect()
 }

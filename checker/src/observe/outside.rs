@@ -7,17 +7,18 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use nix::dir::Dir;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, pipe, write};
 
 use super::inside::{Inside, identify};
-use crate::belt::read_mounts;
+use super::{groups, joined, layers};
+use crate::belt::{Tree, read_mounts};
 use crate::evidence::{Descriptor, FileId, Mount, Seen};
 use crate::sys;
 
@@ -25,17 +26,24 @@ use crate::sys;
 /// hundred times as much.
 const LONGEST_STRINGS: u64 = 64 << 10;
 
+/// Whom the command was started by, and in what surroundings.
+pub struct Around<'a> {
+    /// The runtime's pid.
+    pub runtime: i32,
+    /// The descriptors that it should have got from the runtime's caller.
+    pub callers: &'a [(i32, FileId)],
+    /// The runtime caller's root.
+    pub root: &'a Inside,
+    /// All processes of the sandbox.
+    pub processes: &'a BTreeSet<i32>,
+    pub trees: &'a [Tree],
+}
+
 /// Look at process `pid` (as the host counts), which holds still.
 ///
-/// `callers` are the descriptors it should have got from the runtime's caller, and
-/// `runtime` is the runtime's pid. With `closely`, its mount namespace and
-/// everything below its root are looked at as well. Errors: the process is gone.
-pub fn look(
-    pid: i32,
-    runtime: i32,
-    callers: &[(i32, FileId)],
-    closely: bool,
-) -> Result<Seen> {
+/// With `closely`, its namespaces and everything below its root are looked at as well.
+/// Errors: the process is gone.
+pub fn look(pid: i32, around: &Around, closely: bool) -> Result<Seen> {
     let proc = |name: &str| format!("/proc/{pid}/{name}");
     let root = Inside::of_process(pid).context("open the command's root")?;
     let directory = fs::metadata(proc("cwd")).context("stat the command's cwd")?;
@@ -44,18 +52,46 @@ pub fn look(
         crate::text::escape(name.as_os_str().as_bytes())
     };
     let root_mount = sys::mount_id(root.handle()).unwrap_or(0);
-    let view = match closely {
-        true => view_of_namespace(pid).unwrap_or_default(),
-        false => View::default(),
+    let (view, identity) = match closely {
+        true => (
+            view_of_namespace(pid).unwrap_or_default(),
+            joined::identity(pid).unwrap_or_default(),
+        ),
+        false => Default::default(),
     };
-    let table = mounts(pid);
+    let own_mounts = Mount::table(&mounts(pid));
+    let overlay = own_mounts.iter().find(|mount| mount.id == root_mount);
+    let overlay = overlay.and_then(|mount| layers::of(mount, &root, around.root));
+    let status = status_of(pid);
+    let namespaces = namespaces_of(pid);
+    let neighbours = neighbours(around.processes, namespaces.get("pid"));
+    let first = neighbours.iter().find(|(own, _)| *own == 1);
+    let first = first.and_then(|(_, pid)| status_of(*pid));
+    let mut of_runtime = namespaces_of(around.runtime);
     Ok(Seen {
-        pid: status_of(pid).map_or(0, |status| status.inside),
+        pid: status.as_ref().map_or(0, |status| status.inside),
+        own_pid: status.as_ref().map_or(0, |status| status.own),
+        first_name: first.map_or(String::new(), |first| {
+            crate::text::escape(first.name.as_bytes())
+        }),
+        inhabitants: neighbours.iter().map(|(own, _)| *own).collect(),
+        run_time: neighbours.iter().map(|(_, pid)| run_time(*pid)).sum(),
+        alive: neighbours.iter().filter(|(_, pid)| is_alive(*pid)).count(),
+        busy: neighbours.iter().filter(|(_, pid)| is_busy(*pid)).count(),
+        cpus_allowed: status.map_or(String::new(), |status| status.cpus),
+        listed: numbers_in(&root, "/proc"),
+        hostname: identity.hostname,
+        links: identity.links,
+        queues: identity.queues,
+        shown_links: names_in(&root, "/sys/class/net"),
+        shown_lo_up: lo_by_sysfs(&root),
+        groups: groups::of(pid, around.runtime, around.trees),
+        overlay,
         output_is_direct: true,
-        distance: distance(pid, runtime),
+        distance: distance(pid, around.runtime),
         arguments: strings(&proc("cmdline")),
         environment: strings(&proc("environ")),
-        descriptors: descriptors(pid, callers),
+        descriptors: descriptors(pid, around.callers),
         root: root.id(),
         root_name: name("root"),
         directory: FileId {
@@ -63,11 +99,12 @@ pub fn look(
             inode: directory.ino(),
         },
         directory_name: name("cwd"),
-        namespaces: namespaces(pid),
-        own_mounts: Mount::table(&table),
+        namespaces,
+        own_mounts,
         mounts: view.mounts,
         beneath: view.beneath,
-        runtime_mount_namespace: namespaces(runtime).remove("mnt"),
+        runtime_mount_namespace: of_runtime.remove("mnt"),
+        runtime_children_namespace: of_runtime.remove("pid_for_children"),
         namespace_root: view.root,
         namespace_root_mount: view.root_mount,
         root_mount,
@@ -76,6 +113,72 @@ pub fn look(
             false => BTreeMap::new(),
         },
     })
+}
+
+/// The processes in one PID namespace: how that numbers each, and its pid here.
+fn neighbours(all: &BTreeSet<i32>, namespace: Option<&u64>) -> Vec<(i32, i32)> {
+    let is_in = |pid: &&i32| {
+        let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        link.and_then(|link| number_of(&link)) == namespace.copied()
+    };
+    let own = |pid: &i32| Some((status_of(*pid)?.own, *pid));
+    all.iter().filter(is_in).filter_map(own).collect()
+}
+
+/// Has a process not ended yet?
+fn is_alive(pid: i32) -> bool {
+    status_of(pid).is_some_and(|status| !status.zombie)
+}
+
+/// Does a process run, or want to?
+fn is_busy(pid: i32) -> bool {
+    status_of(pid).is_some_and(|status| status.busy)
+}
+
+/// How long a process has run by now, in nanoseconds (the first number in
+/// /proc/PID/schedstat; the kernel's Documentation/scheduler/sched-stats.rst).
+fn run_time(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat"));
+    let text = text.unwrap_or_default();
+    text.split(' ')
+        .next()
+        .map_or(0, |first| first.parse().unwrap_or(0))
+}
+
+/// Has `lo` the flag IFF_UP, by its file in the container's /sys?
+fn lo_by_sysfs(root: &Inside) -> Option<bool> {
+    let path = Path::new("/sys/class/net/lo/flags");
+    let file = root.open(path, OFlag::O_RDONLY, Mode::empty()).ok()?;
+    let mut text = String::new();
+    file.take(64).read_to_string(&mut text).ok()?;
+    let flags = i32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()?;
+    Some(flags & nix::libc::IFF_UP != 0)
+}
+
+/// The names in a directory of the container's.
+fn names_in(root: &Inside, directory: &str) -> Vec<String> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let opened = root.open(directory.as_ref(), flags, Mode::empty());
+    let Some(mut listing) =
+        opened.ok().and_then(|file| Dir::from_fd(file.into()).ok())
+    else {
+        return Vec::new();
+    };
+    let names = listing
+        .iter()
+        .flatten()
+        .map(|entry| crate::text::escape(entry.file_name().to_bytes()));
+    let mut names: Vec<String> = names
+        .filter(|name| !matches!(name.as_str(), "." | ".."))
+        .take(5000)
+        .collect();
+    names.sort();
+    names
+}
+
+fn numbers_in(root: &Inside, directory: &str) -> Vec<i32> {
+    let names = names_in(root, directory);
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 fn strings(path: &str) -> Vec<Vec<u8>> {
@@ -97,16 +200,20 @@ fn mounts(pid: i32) -> String {
         .unwrap_or_default()
 }
 
-fn namespaces(pid: i32) -> BTreeMap<String, u64> {
+fn namespaces_of(pid: i32) -> BTreeMap<String, u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/ns")) else {
         return BTreeMap::new();
     };
     let number = |entry: fs::DirEntry| {
         let link = fs::read_link(entry.path()).ok()?;
-        let number = link.to_str()?.split(['[', ']']).nth(1)?.parse().ok()?;
-        Some((entry.file_name().into_string().ok()?, number))
+        Some((entry.file_name().into_string().ok()?, number_of(&link)?))
     };
     entries.flatten().filter_map(number).collect()
+}
+
+/// The number in `pid:[4026531836]`.
+fn number_of(link: &Path) -> Option<u64> {
+    link.to_str()?.split(['[', ']']).nth(1)?.parse().ok()
 }
 
 fn descriptors(pid: i32, callers: &[(i32, FileId)]) -> Vec<Descriptor> {
@@ -141,10 +248,16 @@ pub struct Status {
     pub parent: i32,
     /// Its pid in the sandbox: the second namespace's, counted from the host's.
     pub inside: i32,
+    /// Its pid in its own PID namespace.
+    pub own: i32,
     pub zombie: bool,
+    /// Stopped by a signal?
+    pub stopped: bool,
     /// Has it something to do? Others wait, or have ended.
     pub busy: bool,
     pub resident: u64,
+    /// The CPUs that it may run on.
+    pub cpus: String,
 }
 
 pub fn status_of(pid: i32) -> Option<Status> {
@@ -164,7 +277,10 @@ pub fn status_of(pid: i32) -> Option<Status> {
         name: field("Name:")?,
         parent: field("PPid:")?.parse().ok()?,
         inside: ids.split_whitespace().nth(1)?.parse().ok()?,
+        own: ids.split_whitespace().last()?.parse().ok()?,
+        cpus: field("Cpus_allowed_list:").unwrap_or_default(),
         zombie: field("State:")?.starts_with('Z'),
+        stopped: field("State:")?.starts_with(['T', 't']),
         busy: field("State:")?.starts_with('R'),
         resident: memory.filter_map(kilobytes).sum::<u64>() * 1024,
     })
@@ -328,61 +444,38 @@ struct View {
 /// reach; so a helper joins the namespace, where its root is the namespace's
 /// (man 2 setns, "mount namespaces").
 fn view_of_namespace(pid: i32) -> Result<View> {
-    let path = format!("/proc/{pid}/ns/mnt");
-    let mnt: OwnedFd = File::open(&path)
-        .with_context(|| format!("open {path}"))?
-        .into();
-    // Not the process's own user namespace: it may have entered one afterwards that
-    // has no power over its mounts.
-    let user = sys::owner_of_namespace(&mnt).context("NS_GET_USERNS")?;
+    let namespace = joined::namespace(pid, "mnt")?;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let proc = open("/proc", flags, Mode::empty()).context("open /proc")?;
-    let (result, answer) = pipe()?;
-    match sys::fork().context("fork")? {
-        ForkResult::Child => {
-            drop(result);
-            let told = tell_of_namespace(&user, &mnt, &proc, &answer);
-            sys::exit_now(i32::from(told.is_err()))
-        }
-        ForkResult::Parent { child } => {
-            drop(answer);
-            let mut text = String::new();
-            let read = File::from(result).read_to_string(&mut text);
-            let _ = waitpid(child, None);
-            read?;
-            let (first, tables) = text.split_once('\n').unwrap_or_default();
-            let numbers: Vec<u64> = first.split(' ').flat_map(str::parse).collect();
-            let [root_mount, device, inode] = numbers[..] else {
-                bail!("the mount namespace of process {pid} can't be joined");
-            };
-            let root = FileId { device, inode };
-            let (table, beneath) = tables.split_once("\n\n").unwrap_or((tables, ""));
-            let (mounts, beneath) = (Mount::table(table), Mount::table(beneath));
-            Ok(View {
-                root,
-                root_mount,
-                mounts,
-                beneath,
-            })
-        }
-    }
+    let text = joined::in_helper(|| tell_of_namespace(&namespace, &proc))?;
+    let text = String::from_utf8_lossy(&text);
+    let (first, tables) = text.split_once('\n').unwrap_or_default();
+    let numbers: Vec<u64> = first.split(' ').flat_map(str::parse).collect();
+    let [root_mount, device, inode] = numbers[..] else {
+        bail!("the mount namespace of process {pid} can't be joined");
+    };
+    let root = FileId { device, inode };
+    let (table, beneath) = tables.split_once("\n\n").unwrap_or((tables, ""));
+    let (mounts, beneath) = (Mount::table(table), Mount::table(beneath));
+    Ok(View {
+        root,
+        root_mount,
+        mounts,
+        beneath,
+    })
 }
 
-/// The helper's part: join the namespace; write its root, its mount table, an empty
+/// The helper's part: join the namespace; tell its root, its mount table, an empty
 /// line, and the table of what is hidden beneath its root.
 fn tell_of_namespace(
-    user: &OwnedFd,
-    mnt: &OwnedFd,
+    namespace: &(OwnedFd, OwnedFd),
     proc: &OwnedFd,
-    answer: &OwnedFd,
-) -> Result<()> {
+) -> Result<Vec<u8>> {
     let table = || -> Result<Vec<u8>> {
         let table = openat(proc, "self/mountinfo", OFlag::O_RDONLY, Mode::empty())?;
         Ok(read_mounts(&table.into())?.into_bytes())
     };
-    // It may be the namespace we are in: then EINVAL, and nothing to do.
-    let _ = setns(user, CloneFlags::CLONE_NEWUSER);
-    setns(mnt, CloneFlags::CLONE_NEWNS).context("setns mnt")?;
+    joined::join(namespace, CloneFlags::CLONE_NEWNS)?;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = open("/", flags, Mode::empty()).context("open /")?;
     let id = sys::mount_id(&root)?;
@@ -402,12 +495,7 @@ fn tell_of_namespace(
         table()
     })();
     text.extend(lifted.unwrap_or_default());
-    let mut rest = text.as_slice();
-    while !rest.is_empty() {
-        let count = write(answer, rest)?;
-        rest = &rest[count..];
-    }
-    Ok(())
+    Ok(text)
 }
 
 /// Identity of one of our own open files.

@@ -1,7 +1,12 @@
 //! What a level wants run: the vocabulary in which its file says so.
 
-use crate::evidence::End;
+use std::time::Duration;
+
+use crate::evidence::{End, Run, Seen};
 use crate::probe::Act;
+
+/// What stands in an option for the number of the last CPU that may be used.
+pub const LAST_CPU: &str = "{cpu}";
 
 /// One run of a level's program.
 #[derive(Debug, Clone)]
@@ -11,10 +16,12 @@ pub struct Plan {
     pub image: Image,
     /// With which options it is told so, and where the images and containers are.
     pub options: Options,
-    /// What the command does while it is watched, in order.
-    pub acts: Vec<Act>,
-    /// What it does when those that it ran beside have ended.
-    pub later: Vec<Act>,
+    /// Options of the level's own, behind the others.
+    pub extra: Vec<String>,
+    /// What happens while the command is watched, in order.
+    pub steps: Vec<Step>,
+    /// What happens when those that it ran beside have ended.
+    pub later: Vec<Step>,
     /// How it is to end: with a status, by SIGSEGV, or by SIGKILL.
     pub told: End,
     /// Look at its mount namespace, and at all the files below its root.
@@ -22,8 +29,47 @@ pub struct Plan {
     /// It runs at the same time as the one before it: both are looked at before
     /// either goes on.
     pub beside: bool,
+    /// With `beside`: nobody waits for the others to begin. The first of them is held up
+    /// while it unpacks, until all have begun.
+    pub at_once: bool,
     /// The program is left a child that it knows nothing of, which has ended.
     pub child: bool,
+    /// The program and all that it starts are traced up to the command's exec.
+    pub traced: bool,
+    /// Is the program killed, and when? The next ones begin after that.
+    pub killed: Option<Moment>,
+}
+
+/// When a program is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It has unpacked some of its image.
+    Unpacking,
+    /// Its command is there.
+    Running,
+}
+
+/// What happens in the course of a run.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// The command is told to do something.
+    Tell(Act),
+    /// The command's process is looked at again, under this name.
+    Look(&'static str),
+    /// Likewise, again and again until this holds, or for some seconds. It is told the
+    /// run as it was before, with the look before, and the new look.
+    Until(&'static str, fn(&Run, &Seen) -> bool),
+    /// The commands of all runs side by side are looked at again, under this name.
+    LookAll(&'static str),
+    /// Nothing, until the commands beside this one have together run for so long, in
+    /// processor time, since the look of that name; or for some seconds.
+    OthersRun(Duration, &'static str),
+    /// What is still frozen or stopped is let go on, so that it can end.
+    Thaw,
+    /// The program is called with this word, and the container's id behind it.
+    Call(&'static str),
+    /// Likewise, with an id that no container has.
+    CallUnknown(&'static str),
 }
 
 /// How the program is told which image it is given, and where containers go.
@@ -62,6 +108,12 @@ pub enum Command {
 pub enum Image {
     /// The probe, its libraries, and files of every kind.
     Probe,
+    /// The same and many empty files, in an archive that no other run was given.
+    Fresh,
+    /// The fresh image's archive, which another has been written over.
+    Replaced,
+    /// Another image of its own, with many more files: to unpack it takes a while.
+    Large,
     /// The same without the probe: for commands that can't be started.
     Small,
     /// No such image.
@@ -88,6 +140,12 @@ pub enum Hostile {
     Device,
 }
 
+impl From<Act> for Step {
+    fn from(act: Act) -> Self {
+        Self::Tell(act)
+    }
+}
+
 impl Plan {
     fn new(name: &'static str, command: Command) -> Self {
         let told = End::Exited(0);
@@ -101,12 +159,16 @@ impl Plan {
             command,
             image,
             options: Options::Usual,
-            acts: Vec::new(),
+            extra: Vec::new(),
+            steps: Vec::new(),
             later: Vec::new(),
             told,
             closely: false,
             beside: false,
+            at_once: false,
             child: false,
+            traced: false,
+            killed: None,
         }
     }
 
@@ -127,8 +189,18 @@ impl Plan {
         Self { options, ..self }
     }
 
+    /// With these options behind the others, separated by blanks.
+    pub fn with(self, options: &str) -> Self {
+        let extra = options.split(' ').map(String::from).collect();
+        Self { extra, ..self }
+    }
+
     pub fn acts(self, acts: Vec<Act>) -> Self {
-        Self { acts, ..self }
+        self.steps(acts.into_iter().map(Step::Tell).collect())
+    }
+
+    pub fn steps(self, steps: Vec<Step>) -> Self {
+        Self { steps, ..self }
     }
 
     pub fn closely(self) -> Self {
@@ -139,6 +211,7 @@ impl Plan {
     }
 
     pub fn later(self, later: Vec<Act>) -> Self {
+        let later = later.into_iter().map(Step::Tell).collect();
         Self { later, ..self }
     }
 
@@ -153,12 +226,40 @@ impl Plan {
         }
     }
 
+    pub fn at_once(self) -> Self {
+        Self {
+            at_once: true,
+            ..self.beside()
+        }
+    }
+
+    pub fn traced(self) -> Self {
+        Self {
+            traced: true,
+            ..self
+        }
+    }
+
+    pub fn killed(self, when: Moment) -> Self {
+        Self {
+            killed: Some(when),
+            ..self
+        }
+    }
+
     /// Is there a command to be run? Otherwise the program has to say what is wrong.
     pub fn has_command(&self) -> bool {
         matches!(
             self.command,
             Command::Probe(_) | Command::Bare | Command::InsideOnly
-        ) && matches!(self.image, Image::Probe | Image::Hostile(Hostile::Device))
+        ) && matches!(
+            self.image,
+            Image::Probe
+                | Image::Fresh
+                | Image::Replaced
+                | Image::Large
+                | Image::Hostile(Hostile::Device)
+        )
     }
 
     pub fn with_a_child(self) -> Self {

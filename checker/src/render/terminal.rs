@@ -110,6 +110,10 @@ fn judgement(
     let claim = wrapped(claim, width);
     let _ = match finding {
         Finding::Pass => writeln!(out, "  {} {id:<30} {claim}", "✓".green()),
+        Finding::Cannot { reason, .. } => {
+            let reason = wrapped(reason, width);
+            writeln!(out, "  {} {id:<30} cannot: {reason}", "?".yellow())
+        }
         Finding::Waits { on } => {
             writeln!(
                 out,

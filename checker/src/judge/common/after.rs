@@ -1,9 +1,13 @@
 //! What is left when the program has ended.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::in_order;
 use super::words::first_of;
 use crate::evidence::{Ending, Evidence, Orphan, Run};
 use crate::judge::{Finding, fail, waits};
+use crate::probe::READY;
 
 /// After the last container, the caller's processes, mounts and files are as before.
 pub fn host_as_before(evidence: &Evidence, starts: &str) -> Finding {
@@ -13,14 +17,17 @@ pub fn host_as_before(evidence: &Evidence, starts: &str) -> Finding {
     // Once, it may be a tool's that ended at the same moment as the program.
     let often = evidence.runs.values().filter_map(unwaited).count() > 1;
     for run in in_order(evidence) {
-        if run.end == Ending::NotRun {
+        // Who was killed can't clean up.
+        if run.end == Ending::NotRun || run.beside_killed {
             continue;
         }
-        if !run.remaining.is_empty() {
+        let remaining = run.remaining.iter().filter(|name| !was_told(run, name));
+        let remaining: Vec<String> = remaining.cloned().collect();
+        if !remaining.is_empty() {
             return fail(
                 run,
                 "no process is left when the program has ended",
-                first_of(&run.remaining, 4),
+                first_of(&remaining, 4),
                 "The program left before its child, or a process was started that nobody waits for.",
                 "Wait for every child before you leave.",
                 "man 2 waitpid",
@@ -45,6 +52,18 @@ pub fn host_as_before(evidence: &Evidence, starts: &str) -> Finding {
                 likely,
                 "Call waitpid for every child; std's Command::spawn doesn't, Command::status does.",
                 "man 2 waitpid",
+            );
+        }
+        let is_new =
+            |line: &&String| line.starts_with('+') && line.contains(" - nsfs ");
+        if let Some(kept) = run.mounts_after.iter().find(is_new) {
+            return fail(
+                run,
+                "nothing of the container is left when the program has ended",
+                kept.as_str(),
+                "A bind mount of /proc/PID/ns/… keeps a namespace alive when its last process has ended; `ip netns add` makes one. It was made in the caller's mount namespace, and nobody took it away.",
+                "Do without: the command keeps its namespaces alive by being in them. Or unmount it, and remove the file, when the container has ended (`ip netns delete`).",
+                "man 7 namespaces, man 8 ip-netns",
             );
         }
         if !run.mounts_after.is_empty() {
@@ -72,24 +91,41 @@ pub fn host_as_before(evidence: &Evidence, starts: &str) -> Finding {
     Finding::Pass
 }
 
+/// Is this process that was left the command, or did the command start it?
+pub fn is_probe(name: &str) -> bool {
+    name.starts_with(READY)
+}
+
+/// Was the command told to leave this process behind? What becomes of it is judged by
+/// the level that wants it.
+fn was_told(run: &Run, name: &str) -> bool {
+    run.acts.contains_key("orphans") && is_probe(name)
+}
+
 /// A child that the program didn't wait for.
 fn unwaited(run: &Run) -> Option<&Orphan> {
     // One may have been its caller's, left to it on purpose.
     let given = usize::from(run.given_child);
     let orphans = run.orphans.iter();
-    let mut own = orphans.filter(|orphan| !orphan.command && !orphan.early);
-    own.nth(given).filter(|_| !run.left_early)
+    let mut own = orphans.filter(|orphan| {
+        !orphan.command && !orphan.early && !was_told(run, &orphan.name)
+    });
+    own.nth(given)
+        .filter(|_| !run.left_early && !run.beside_killed)
 }
 
 /// Files of the caller's that a run has changed or taken away. What a runtime made
-/// itself, in this run or an earlier one, is its own.
+/// itself, in this run or an earlier one, is its own, with all that is in it.
 fn touched(evidence: &Evidence, run: &Run) -> Vec<String> {
+    let new: BTreeSet<&str> = evidence
+        .runs
+        .values()
+        .flat_map(|run| &run.files_after)
+        .filter_map(|line| line.strip_prefix("+ "))
+        .collect();
     let made = |path: &str| {
-        let line = format!("+ {path}");
-        evidence
-            .runs
-            .values()
-            .any(|run| run.files_after.contains(&line))
+        let mut above = Path::new(path).ancestors().filter_map(Path::to_str);
+        above.any(|path| new.contains(path))
     };
     let callers = |line: &&String| {
         let path = &line[2..];

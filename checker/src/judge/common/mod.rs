@@ -1,14 +1,24 @@
 //! What every level asks in the same way, and what containers keep from level 01 on.
 
 mod after;
+mod container;
+mod files;
+mod groups;
 mod mounts;
 mod refusals;
 mod start;
 mod together;
 mod words;
 
-pub use after::host_as_before;
-pub use mounts::{mount_at, mount_of, show};
+pub use after::{host_as_before, is_probe};
+pub(in crate::judge) use container::container_checks;
+pub use container::{bad_command, failing, failures, is_own, two_containers};
+pub use files::as_in_archive;
+pub use groups::{
+    counter, groups_gone, is_callers as is_callers_group, least, left_groups,
+    own_group, shared, tree_of, without_shared,
+};
+pub use mounts::{is_callers, mount_at, mount_of, show};
 pub use refusals::{MustFail, fails_well};
 pub use start::starts;
 pub use together::two_at_once;

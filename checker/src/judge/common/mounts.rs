@@ -1,6 +1,6 @@
 //! The mount table, as a process finds its way through it.
 
-use crate::evidence::{Mount, Seen};
+use crate::evidence::{Evidence, Mount, Seen};
 
 /// The mount on which `path` lies, as the command finds it: what was mounted over
 /// is still in the table, but no path leads there. The root's own is `None` when it
@@ -35,4 +35,12 @@ pub fn mount_at<'a>(seen: &'a Seen, point: &str) -> Option<&'a Mount> {
 /// A mount, for people.
 pub fn show(mount: &Mount) -> String {
     format!("{}  {}  (mount {})", mount.point, mount.kind, mount.id)
+}
+
+/// Is this the same file system as one that the caller has?
+pub fn is_callers(evidence: &Evidence, mount: &Mount) -> bool {
+    evidence
+        .caller_mounts
+        .iter()
+        .any(|callers| callers.device == mount.device)
 }

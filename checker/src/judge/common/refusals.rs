@@ -6,10 +6,10 @@ use crate::judge::{Finding, fail, waits};
 use crate::text::lines;
 
 /// A run that must fail: with this status, one line on stderr, and nothing left.
-pub struct MustFail {
+pub struct MustFail<'a> {
     pub run: &'static str,
     /// What is wrong with it, as the end of a sentence: "the image isn't there".
-    pub because: &'static str,
+    pub because: &'a str,
     pub status: i32,
 }
 

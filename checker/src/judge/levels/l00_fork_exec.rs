@@ -41,6 +41,7 @@ pub static LEVEL: Level = Level {
     title: "fork, exec and wait",
     learned: "how a command starts and how its end is reported",
     contained: false,
+    groups: false,
     runs,
     checks: &[
         Check {

@@ -3,8 +3,9 @@
 use super::l00_fork_exec::environment_in;
 use crate::evidence::{Ending, Evidence, FileKind};
 use crate::judge::common::{
-    Cause, MustFail, fails_well, first_of, host_as_before, odd, quiet, seen,
-    show_file, starts, two_at_once, unless, words,
+    self, Cause, MustFail, bad_command, failing, fails_well, first_of,
+    host_as_before, odd, quiet, seen, show_file, starts, two_at_once,
+    two_containers, unless, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
 use crate::observe::plan::{Command, Hostile, Image, Options, Plan};
@@ -18,6 +19,7 @@ pub static LEVEL: Level = Level {
     title: "an image, and chroot into it",
     learned: "an image is a directory; chroot is a view, not a wall",
     contained: true,
+    groups: false,
     runs,
     checks: &[
         Check {
@@ -114,30 +116,6 @@ const BEFORE_FILES: &[Cause] = &[
     ("chroot.hostile-archive", hostile_archive),
     ("chroot.bad-image", bad_image),
 ];
-
-/// Two containers side by side; the first one writes, the second one looks.
-pub fn two_containers(acts: Vec<Act>) -> [Plan; 2] {
-    let write = |path: &str| Act::Write(path.into(), "by the first".into());
-    let mut first = vec![write("/etc/written"), write("/etc/secret")];
-    first.extend(acts);
-    let read = |path: &str| Act::Read(path.into());
-    [
-        Plan::probe("look").acts(first).closely(),
-        Plan::probe("beside")
-            .acts(vec![read("/etc/written"), read("/etc/secret")])
-            .later(vec![Act::Read("/etc/motd".into())])
-            .beside(),
-    ]
-}
-
-/// Runs that can't work.
-pub fn failing() -> [Plan; 3] {
-    [
-        Plan::probe("no-image").image(Image::Missing),
-        Plan::command("missing", Command::Missing),
-        Plan::command("plain-file", Command::Plain),
-    ]
-}
 
 fn runs() -> Vec<Plan> {
     let hostile = |name, kind| {
@@ -333,77 +311,11 @@ fn working_directory(evidence: &Evidence) -> Finding {
 
 fn files(evidence: &Evidence) -> Finding {
     let run = evidence.run("look");
-    let seen = match seen(run, STARTS) {
-        Ok(seen) => seen,
-        Err(waits) => return waits,
-    };
-    if seen.root == evidence.caller_root {
-        return waits("chroot.root");
+    match seen(run, STARTS) {
+        Ok(seen) if seen.root == evidence.caller_root => waits("chroot.root"),
+        Ok(seen) => common::as_in_archive(evidence, run, seen),
+        Err(waits) => waits,
     }
-    let result = |path: &str, likely: &str, next: &str| {
-        let (wanted, saw) = (evidence.image.get(path), seen.files.get(path));
-        fail(
-            run,
-            &format!("/{path} as in the archive: {}", show_file(wanted)),
-            format!("/{path}: {}", show_file(saw)),
-            likely,
-            next,
-            "man 5 tar",
-        )
-    };
-    for (path, wanted) in &evidence.image {
-        let Some(found) = seen.files.get(path) else {
-            return result(
-                path,
-                "Unpacking left it out, or stopped early.",
-                "Unpack every entry, and check each one's error.",
-            );
-        };
-        // What is mounted over a directory of the image is a later level's matter.
-        if found.mounted || path.starts_with("dev/") {
-            continue;
-        }
-        if found.kind != wanted.kind || found.size != wanted.size {
-            return result(
-                path,
-                "The entry became a file of another kind, or its content is not whole.",
-                "Let the library unpack each entry by its type.",
-            );
-        }
-        if found.content != wanted.content {
-            return result(
-                path,
-                "A link's target, or a file's content, was changed while unpacking.",
-                "Keep link targets as they are: inside, `/` is the new root.",
-            );
-        }
-        if wanted.kind != FileKind::Link && found.mode != wanted.mode {
-            let umask = wanted.mode & !0o027 == found.mode;
-            let special = wanted.mode & 0o777 == found.mode;
-            return result(
-                path,
-                match (umask, special) {
-                    (true, _) => {
-                        "The umask took bits away: modes given to open and mkdir are limited by it."
-                    }
-                    (_, true) => "The setuid, setgid or sticky bit was dropped.",
-                    _ => "The mode was not set from the archive.",
-                },
-                "Set each mode after creating the file, with chmod, all twelve bits: in the tar crate that is set_preserve_permissions(true).",
-            );
-        }
-    }
-    let linked = [("etc/hard", "etc/motd")];
-    for (one, other) in linked {
-        if seen.files.get(one).map(|f| f.id) != seen.files.get(other).map(|f| f.id) {
-            return result(
-                one,
-                "A hard link became a copy: the two names are two files now.",
-                "Link to the file that is already unpacked.",
-            );
-        }
-    }
-    Finding::Pass
 }
 
 fn command_inside(evidence: &Evidence) -> Finding {
@@ -669,37 +581,4 @@ fn bad_image(evidence: &Evidence) -> Finding {
 fn bad_command_here(evidence: &Evidence) -> Finding {
     let finding = unless_spoilt(evidence, bad_command(evidence, STARTS));
     unless(evidence, finding, &[("chroot.fresh", fresh)])
-}
-
-/// A command that can't be started in a container.
-pub fn bad_command(evidence: &Evidence, starts: &str) -> Finding {
-    fails_well(
-        evidence,
-        starts,
-        &[
-            MustFail {
-                run: "missing",
-                because: "the command isn't in the image",
-                status: 127,
-            },
-            MustFail {
-                run: "plain-file",
-                because: "the file has no execute permission",
-                status: 126,
-            },
-        ],
-    )
-}
-
-/// What cannot be started at all, for the levels after 01.
-pub fn failures(evidence: &Evidence, starts: &str) -> Finding {
-    let missing = MustFail {
-        run: "no-image",
-        because: "the image isn't there",
-        status: 125,
-    };
-    match fails_well(evidence, starts, &[missing]) {
-        Finding::Pass => bad_command(evidence, starts),
-        other => other,
-    }
 }

@@ -3,11 +3,11 @@
 
 use nix::errno::Errno;
 
-use super::l01_chroot::{self, failing, two_containers};
 use crate::evidence::{Evidence, FileKind, Mount, Run, Seen};
 use crate::judge::clues::{Clue, leaked, starts_with, unless_leaked};
 use crate::judge::common::{
-    self, first_of, mount_at, mount_of, quiet, seen, show, show_file, unanswered,
+    self, failing, first_of, is_callers, is_own, mount_at, mount_of, quiet, seen,
+    show, show_file, two_containers, unanswered,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
 use crate::observe::plan::Plan;
@@ -22,6 +22,7 @@ pub static LEVEL: Level = Level {
     title: "a mount namespace",
     learned: "mounts of my own, and why MS_REC|MS_PRIVATE comes first",
     contained: true,
+    groups: false,
     runs,
     checks: &[
         Check {
@@ -218,11 +219,6 @@ fn starts(evidence: &Evidence) -> Finding {
     starts_with(evidence, &[CLUES])
 }
 
-/// Is this a namespace of the command's own?
-pub fn is_own(evidence: &Evidence, seen: &Seen, name: &str) -> bool {
-    seen.namespaces.get(name) != evidence.belt.namespaces.get(name)
-}
-
 /// Are the command and its caller in one mount namespace?
 pub fn same_namespace(evidence: &Evidence, run: &Run, seen: &Seen) -> Finding {
     let number = seen.namespaces.get("mnt").copied().unwrap_or_default();
@@ -383,7 +379,7 @@ pub fn failures(
     id: &str,
     private: &Finding,
 ) -> Finding {
-    let finding = l01_chroot::failures(evidence, starts);
+    let finding = common::failures(evidence, starts);
     let failing =
         ["no-image", "missing", "plain-file"].map(|name| evidence.run(name));
     if failing.into_iter().any(leaked) {
@@ -517,14 +513,6 @@ pub fn mounted(
         "It was not mounted, or in another mount namespace than the command's; or its error was dropped.",
         &next,
     )
-}
-
-/// Is this the same file system as one that the caller has?
-fn is_callers(evidence: &Evidence, mount: &Mount) -> bool {
-    evidence
-        .caller_mounts
-        .iter()
-        .any(|callers| callers.device == mount.device)
 }
 
 /// The devices in /dev: for level 02 and all later ones.

@@ -2,14 +2,16 @@
 
 use nix::errno::Errno;
 
-use super::l01_chroot::{failing, two_containers, working_directory_is_root};
+use super::l01_chroot::working_directory_is_root;
 use super::l02_mount_ns::{
-    self, descriptor_links, devices, failures, host_as_before, is_own, mounted,
+    self, descriptor_links, devices, failures, host_as_before, mounted,
     private_mounts, pts, same_namespace, two_at_once,
 };
 use crate::evidence::{Evidence, FileKind, Mount, Seen};
 use crate::judge::clues::{Clue, leaked, starts_with};
-use crate::judge::common::{first_of, quiet, seen, show, unanswered};
+use crate::judge::common::{
+    failing, first_of, is_own, quiet, seen, show, two_containers, unanswered,
+};
 use crate::judge::{Check, Finding, Level, fail, waits};
 use crate::observe::plan::Plan;
 use crate::probe::Act;
@@ -26,6 +28,7 @@ pub static LEVEL: Level = Level {
     title: "pivot_root",
     learned: "why runtimes pivot instead of chroot",
     contained: true,
+    groups: false,
     runs,
     checks: &[
         Check {
@@ -110,7 +113,7 @@ fn runs() -> Vec<Plan> {
 }
 
 /// What the errors of these calls mean here.
-const CLUES: &[Clue] = &[
+pub const CLUES: &[Clue] = &[
     Clue {
         words: &["pivot_root"],
         errno: Errno::EBUSY,

@@ -49,12 +49,8 @@ impl Session {
         self.root
             .create(&decoy, 0o755)?
             .write_all(b"#!/bin/sh\nexit 99\n")?;
-        let second = Path::new("workshop/inside").join(self.second_name());
-        let contents = images::Contents {
-            probe: probe.strip_prefix("/")?,
-            second: &second,
-            plain: plain.strip_prefix("/")?,
-        };
+        let (probe, second) = (self.probe_path(), self.second_in_image());
+        let contents = contents(&probe, &second);
         let create = |name: &str| {
             self.root
                 .create(Path::new(&format!("/workshop/images/{name}.tar")), 0o644)
@@ -83,16 +79,33 @@ impl Session {
         self.root
             .create(&canary.join("victim"), 0o644)?
             .write_all(b"untouched\n")?;
-        for kind in self.hostile.clone() {
-            let file = create(&image_name(Image::Hostile(kind)))?;
-            match kind {
-                Hostile::Device => {
-                    images::ordinary(file, &contents, Extent::Device)?;
+        for image in self.wanted.clone() {
+            let extent = match image {
+                Image::Fresh => Extent::Crowded,
+                Image::Large => Extent::Large,
+                Image::Hostile(Hostile::Device) => Extent::Device,
+                Image::Hostile(kind) => {
+                    images::hostile(create(&image_name(image))?, kind, &canary)?;
+                    continue;
                 }
-                _ => images::hostile(file, kind, &canary)?,
-            }
+                _ => continue,
+            };
+            images::ordinary(create(&image_name(image))?, &contents, extent)?;
         }
         Ok(())
+    }
+
+    fn second_in_image(&self) -> PathBuf {
+        Path::new("workshop/inside").join(self.second_name())
+    }
+
+    /// Write another image over the fresh one.
+    pub(super) fn replace_image(&self) -> Result<()> {
+        let (probe, second) = (self.probe_path(), self.second_in_image());
+        let name = image_name(Image::Replaced);
+        let path = format!("/workshop/images/{name}.tar");
+        let file = self.root.create(Path::new(&path), 0o644)?;
+        images::ordinary(file, &contents(&probe, &second), Extent::Other).map(drop)
     }
 
     /// Output as text, with the names that people are shown.
@@ -105,9 +118,19 @@ impl Session {
     }
 }
 
+fn contents<'a>(probe: &'a Path, second: &'a Path) -> images::Contents<'a> {
+    images::Contents {
+        probe: probe.strip_prefix("/").unwrap_or(probe),
+        second,
+        plain: Path::new("workshop/bin/plain"),
+    }
+}
+
 pub(super) fn image_name(image: Image) -> String {
     match image {
         Image::Probe => "probe".into(),
+        Image::Fresh | Image::Replaced => "fresh".into(),
+        Image::Large => "large".into(),
         Image::Small => "small".into(),
         Image::Missing => "no-such-image".into(),
         Image::Cut => "cut".into(),

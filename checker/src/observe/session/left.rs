@@ -7,20 +7,37 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::listen::close_output;
-use super::{ENDING, KEPT_OUTPUT, Live, Session};
+use super::{Before, ENDING, KEPT_OUTPUT, Live, Session};
 use crate::belt::End;
-use crate::evidence::{Ending, FileFact, FileId, FileKind};
+use crate::evidence::{Ending, FileId, Link};
+use crate::observe::inside::Listing;
 use crate::observe::outside;
 use crate::text::escape;
+
+/// Where in the sandbox programs may leave files.
+const PLACES: [&str; 4] = ["/workshop", "/tmp", "/dev/shm", "/run"];
+/// The most text that is kept of the names of files that are left, in bytes.
+const MOST_LEFT: usize = 64 << 10;
 
 impl Session {
     /// After the last of some runs: what is left? Then leave nothing.
     pub(super) fn clear_up(
         &mut self,
         lives: &mut [Live],
-        before: &BTreeMap<String, FileFact>,
+        before: &Before,
     ) -> Result<()> {
         let remaining = self.settled();
+        let groups: Vec<String> = self.groups();
+        let groups = groups
+            .into_iter()
+            .filter(|group| !before.groups.contains(group));
+        let groups: Vec<String> = groups.take(20).collect();
+        // It takes a while to ask.
+        let closely = lives.iter().any(|live| live.closely);
+        let (renamed, relinked) = match closely {
+            true => self.changed_caller(),
+            false => (None, None),
+        };
         let mounts = match &mut self.belt {
             Some(belt) => differences(&self.mounts, &belt.mounts()?),
             None => Vec::new(),
@@ -29,28 +46,22 @@ impl Session {
         // What these have done to init must not show with the next: is it well?
         self.sweep(lives)?;
         close_output(lives);
-        let files: Vec<String> = file_differences(before, &self.files())
+        // Nobody is there any more who could change them.
+        let now = self.files();
+        let files: Vec<String> = file_differences(&before.files, &now)
             .iter()
             .map(|line| self.without_nonce(line.as_bytes()))
             .collect();
+        self.left = Some(now);
         for live in lives.iter_mut() {
             let run = &mut live.run;
             run.remaining.clone_from(&remaining);
             run.mounts_after.clone_from(&mounts);
             run.files_after.clone_from(&files);
-            if run.end == Ending::NotRun {
-                run.end = match live.ended {
-                    Some((End::Exited(status), _)) => Ending::Exited(status),
-                    Some((End::Signaled(signal), _)) => Ending::Signaled(signal),
-                    None => Ending::NotRun,
-                };
-            }
-            run.stderr = self.without_nonce(&live.stderr);
-            for rest in std::mem::take(&mut live.lines).into_values() {
-                live.noise.extend(rest);
-            }
-            live.noise.truncate(KEPT_OUTPUT);
-            run.noise = self.without_nonce(&live.noise);
+            run.groups_after.clone_from(&groups);
+            run.renamed = run.renamed.take().or_else(|| renamed.clone());
+            run.relinked = run.relinked.take().or_else(|| relinked.clone());
+            self.conclude(live);
         }
         // What can't be put right again makes the next run's evidence worthless.
         if !mounts.is_empty() {
@@ -59,6 +70,38 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// How a run ended, and what was said in it.
+    pub(super) fn conclude(&self, live: &mut Live) {
+        let run = &mut live.run;
+        if run.end == Ending::NotRun {
+            run.end = match live.ended {
+                Some((End::Exited(status), _)) => Ending::Exited(status),
+                Some((End::Signaled(signal), _)) => Ending::Signaled(signal),
+                None => Ending::NotRun,
+            };
+        }
+        run.stderr = self.without_nonce(&live.stderr);
+        for rest in std::mem::take(&mut live.lines).into_values() {
+            live.noise.extend(rest);
+        }
+        live.noise.truncate(KEPT_OUTPUT);
+        run.noise = self.without_nonce(&live.noise);
+    }
+
+    /// The caller's host name, and its links, if they are not what they were.
+    pub(super) fn changed_caller(&self) -> (Option<String>, Option<Vec<Link>>) {
+        let Some(now) = self.identity() else {
+            return (None, None);
+        };
+        let was = &self.caller;
+        let renamed = now.hostname != was.hostname;
+        let relinked = now.links != was.links;
+        (
+            renamed.then(|| escape(now.hostname.as_bytes())),
+            now.links.filter(|_| relinked),
+        )
     }
 
     /// What is left once everything that is about to end has ended: the kernel takes
@@ -85,24 +128,14 @@ impl Session {
 
     /// Where the runtime's caller finds a directory that the runtime has made.
     pub(super) fn place_of(&self, directory: FileId) -> Option<String> {
-        let files = self.files().into_iter();
-        let mut directories = files.filter(|(_, f)| f.kind == FileKind::Directory);
-        directories
-            .find(|(_, f)| f.id == directory)
-            .map(|(path, _)| path)
+        PLACES.iter().find_map(|top| {
+            let below = self.root.find(Path::new(top), directory)?;
+            Some(format!("{top}/{below}"))
+        })
     }
 
-    pub(super) fn files(&self) -> BTreeMap<String, FileFact> {
-        let mut all = BTreeMap::new();
-        for top in ["/workshop", "/tmp", "/dev/shm", "/run"] {
-            let found = self.root.files(Path::new(top));
-            all.extend(
-                found
-                    .into_iter()
-                    .map(|(name, fact)| (format!("{top}/{name}"), fact)),
-            );
-        }
-        all
+    pub(super) fn files(&self) -> Listing {
+        self.root.files_below(&PLACES)
     }
 }
 
@@ -130,20 +163,23 @@ pub(super) fn differences(before: &str, after: &str) -> Vec<String> {
     all
 }
 
-fn file_differences(
-    before: &BTreeMap<String, FileFact>,
-    after: &BTreeMap<String, FileFact>,
-) -> Vec<String> {
-    // These first: there may be more new ones than are kept.
-    let gone = before.keys().filter(|path| !after.contains_key(*path));
-    let mut all: Vec<String> = gone.map(|path| format!("- {path}")).collect();
-    for (path, fact) in after {
-        match before.get(path) {
-            None => all.push(format!("+ {path}")),
-            Some(was) if was != fact => all.push(format!("~ {path}")),
-            _ => {}
-        }
-    }
-    all.truncate(200);
-    all
+fn file_differences(before: &Listing, after: &Listing) -> Vec<String> {
+    let (old, new) = (&before.files, &after.files);
+    // If not all were looked at, nobody knows what is gone. These first: there may be
+    // more new ones than are kept.
+    let gone = old
+        .keys()
+        .filter(|path| after.whole && !new.contains_key(*path))
+        .map(|path| format!("- {path}"));
+    let changed = new.iter().filter_map(|(path, fact)| match old.get(path) {
+        None => Some(format!("+ {path}")),
+        Some(was) => (was != fact).then(|| format!("~ {path}")),
+    });
+    let mut room = MOST_LEFT;
+    let fits = |line: &String| {
+        let fits = room > 0;
+        room = room.saturating_sub(line.len());
+        fits
+    };
+    gone.chain(changed).take(200).take_while(fits).collect()
 }

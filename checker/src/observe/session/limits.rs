@@ -11,7 +11,7 @@ use super::listen::close_output;
 use super::{Live, Session};
 use crate::belt::{Belt, End, Memory};
 use crate::evidence::Ending;
-use crate::observe::outside;
+use crate::observe::{groups, outside};
 use crate::sys;
 
 /// What a run may print, in bytes, before it is ended.
@@ -81,6 +81,7 @@ impl Session {
 
     /// End all programs.
     pub(super) fn sweep(&mut self, lives: &mut [Live]) -> Result<()> {
+        groups::thaw(self.trees());
         if self.belt.as_mut().is_some_and(|belt| belt.sweep().is_err()) {
             self.give_up(lives);
         }

@@ -3,6 +3,7 @@
 //! that is waited for, is waited for in [`Session::pump`].
 
 mod furnish;
+mod kill;
 mod left;
 mod limits;
 mod listen;
@@ -13,19 +14,24 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::libc::SIGKILL;
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-use super::inside::Inside;
+use super::groups;
+use super::inside::{Inside, Listing};
+use super::joined::{self, Identity};
 use super::outside::{self, Own};
-use super::plan::{Hostile, Plan};
-use crate::belt::{Belt, End, Fit};
-use crate::evidence::{FileFact, FileId, Run};
+use super::plan::{Image, Moment, Plan, Step};
+use super::tracer::Tracer;
+use crate::belt::{Belt, End, Fit, Tree};
+use crate::evidence::{Call, FileFact, FileId, Machine, Run, Seen};
 use crate::probe::Act;
 use crate::sys;
 use crate::text::escape;
@@ -40,6 +46,11 @@ const GRACE: Duration = Duration::from_millis(400);
 /// How long a process may go on that is still there when the program has ended; and
 /// the program itself, before its command is told to end.
 const ENDING: Duration = Duration::from_millis(100);
+
+/// How long something is watched that is to happen in a container.
+const LONGEST_WATCH: Duration = Duration::from_secs(4);
+/// How long to wait for a busy machine to give commands their time.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The program that is judged.
 #[derive(Debug, Clone)]
@@ -65,8 +76,13 @@ pub struct Session {
     pub contained: bool,
     /// What the test image holds.
     pub image: BTreeMap<String, FileFact>,
-    hostile: Vec<Hostile>,
+    /// The images that the runs will want.
+    wanted: Vec<Image>,
     mounts: String,
+    /// The files that were there when the last run had been cleared up.
+    left: Option<Listing>,
+    /// The caller's host name, and its links.
+    caller: Identity,
     /// When memory is looked at next, and what the host had at the beginning.
     next_watch: Instant,
     memory: outside::HostMemory,
@@ -82,8 +98,11 @@ struct Live {
     errors: Option<File>,
     /// The caller's descriptors, to compare the command's with.
     callers: Vec<(i32, FileId)>,
-    /// Is the command to be looked at closely?
+    /// Is the command to be looked at closely? Has it been waited for?
     closely: bool,
+    awaited: bool,
+    /// Who watches it until its command is there.
+    tracer: Option<Tracer>,
     /// Unfinished lines of each writer.
     lines: BTreeMap<i32, Vec<u8>>,
     printed: u64,
@@ -114,11 +133,11 @@ impl Live {
 }
 
 impl Session {
-    /// Build a sandbox for `program`.
+    /// Build a sandbox for `program`, with these images.
     pub fn open(
         program: Program,
         contained: bool,
-        hostile: &[Hostile],
+        wanted: &[Image],
     ) -> Result<Self> {
         let belt = Belt::fasten(&program.fit)?;
         let root = Inside::new(belt.root().try_clone_to_owned()?);
@@ -131,13 +150,16 @@ impl Session {
             nonce: nonce()?,
             contained,
             image: BTreeMap::new(),
-            hostile: hostile.to_vec(),
+            wanted: wanted.to_vec(),
             mounts: String::new(),
+            left: None,
+            caller: Identity::default(),
             next_watch: Instant::now(),
             memory: outside::HostMemory::now(),
         };
         session.furnish()?;
         session.mounts = session.belt()?.mounts()?;
+        session.caller = session.identity().unwrap_or_default();
         Ok(session)
     }
 
@@ -156,6 +178,55 @@ impl Session {
         crate::evidence::Mount::table(&self.mounts)
     }
 
+    /// The caller's host name and links, as they are now.
+    fn identity(&self) -> Option<Identity> {
+        joined::identity_of_caller(self.belt.as_ref()?).ok()
+    }
+
+    /// What the machine has, where checks depend on it.
+    pub fn machine(&self) -> Machine {
+        let links = self.belt.as_ref().map(joined::new_network);
+        let links = links.and_then(Result::ok).unwrap_or_default();
+        let trees = self.trees();
+        let has =
+            |tree: &&Tree, name: &str| tree.controllers.iter().any(|c| c == name);
+        let memory = trees.iter().find(|tree| has(tree, "memory"));
+        let swap = ["memory.swap.max", "memory.memsw.limit_in_bytes"];
+        let there =
+            |tree: &Tree| swap.iter().any(|file| tree.directory.join(file).exists());
+        Machine {
+            hostname: self.caller.hostname.clone(),
+            ipv6: links
+                .iter()
+                .any(|link| link.addresses.iter().any(|address| address == "::1")),
+            links: links.into_iter().map(|link| link.name).collect(),
+            cpus: allowed_cpus(),
+            controllers: trees
+                .iter()
+                .flat_map(|tree| tree.controllers.clone())
+                .collect(),
+            cgroup_version: memory.map_or(0, |tree| tree.version),
+            swap: memory.is_some_and(there),
+            user_attributes: self.keeps_user_attributes(),
+        }
+    }
+
+    /// Do files for containers keep extended attributes? Found out by trying.
+    fn keeps_user_attributes(&self) -> bool {
+        let path = Path::new("/workshop/containers");
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let directory = self.root.open(path, flags, Mode::empty());
+        directory.is_ok_and(|directory| sys::keeps_user_attributes(&directory))
+    }
+
+    fn trees(&self) -> &[Tree] {
+        self.belt.as_ref().map_or(&[], |belt| &belt.facts().trees)
+    }
+
+    fn groups(&self) -> Vec<String> {
+        groups::list(self.trees())
+    }
+
     pub fn caller_root(&self) -> FileId {
         self.root.id()
     }
@@ -166,31 +237,56 @@ impl Session {
 
     /// Run plans that belong together: one, or some side by side.
     pub fn run(&mut self, plans: &[Plan]) -> Result<Vec<(String, Run)>> {
-        let before = self.files();
+        let mut left = self.left.take();
+        if plans.iter().any(|plan| plan.image == Image::Replaced) {
+            self.replace_image()?;
+            left = None;
+        }
+        let before = Before {
+            files: left.unwrap_or_else(|| self.files()),
+            groups: self.groups(),
+        };
         let mut lives = Vec::new();
-        for plan in plans {
-            let mut live = self.begin(plan)?;
-            live.others =
-                lives.iter().filter_map(|live: &Live| live.probe).collect();
-            lives.push(live);
-            // One after the other to this point: who came first is certain.
-            let last = lives.len() - 1;
-            self.until(&mut lives, last, |live| live.probe.is_some())?;
-            // Before the next one comes, and may spoil it.
-            if let Some(live) = lives.last_mut() {
-                self.observe(live)?;
+        for (index, plan) in plans.iter().enumerate() {
+            lives.push(self.begin(plan)?);
+            // One after the other to this point, so that who came first is certain;
+            // unless they are to begin at once.
+            if plans.get(index + 1).is_some_and(|next| next.at_once) {
+                if !plan.at_once {
+                    self.hold(&lives[index]);
+                }
+                continue;
+            }
+            if plan.at_once {
+                let first = plans.iter().position(|plan| !plan.at_once);
+                self.go_on(&lives[first.unwrap_or(0)]);
+            }
+            if plan.killed == Some(Moment::Unpacking) {
+                self.kill_unpacking(&mut lives, index)?;
+                continue;
+            }
+            let first = lives.iter().position(|live: &Live| !live.awaited);
+            for awaited in first.unwrap_or(index)..=index {
+                self.arrive(&mut lives, awaited)?;
+            }
+            if let Some(tracer) = lives[index].tracer.take() {
+                lives[index].run.groups_at_exec = tracer.found();
+            }
+            if plan.killed.is_some() {
+                self.kill(&mut lives, index)?;
             }
         }
         for (index, plan) in plans.iter().enumerate() {
-            for act in &plan.acts {
-                self.perform(&mut lives, index, act)?;
+            for step in &plan.steps {
+                self.take(&mut lives, index, step)?;
             }
         }
         for (index, plan) in plans.iter().enumerate() {
-            for act in &plan.later {
-                self.perform(&mut lives, index, act)?;
+            for step in &plan.later {
+                self.take(&mut lives, index, step)?;
             }
-            if let Some(pid) = lives[index].probe {
+            let killed = lives[index].run.killed.is_some();
+            if let Some(pid) = lives[index].probe.filter(|_| !killed) {
                 self.let_wait(&mut lives, index)?;
                 self.take_events(&mut lives)?;
                 lives[index].run.left_early |= lives[index].ended.is_some();
@@ -206,27 +302,152 @@ impl Session {
             lives[index].input = None;
             self.until(&mut lives, index, Live::is_over)?;
         }
+        let killed = plans.iter().any(|plan| plan.killed.is_some());
+        for live in &mut lives {
+            live.run.beside_killed = killed;
+        }
         self.clear_up(&mut lives, &before)?;
         let names = plans.iter().map(|plan| plan.name.to_owned());
         Ok(names.zip(lives.into_iter().map(|live| live.run)).collect())
     }
 
+    /// Wait for a run's command, and look at it: before the next one comes, and may
+    /// spoil it.
+    fn arrive(&mut self, lives: &mut [Live], index: usize) -> Result<()> {
+        lives[index].awaited = true;
+        let others = lives.iter().filter_map(|live| live.probe);
+        lives[index].others = others.collect();
+        self.until(lives, index, |live| live.probe.is_some())?;
+        self.observe(&mut lives[index])
+    }
+
     /// Look at the command while it holds still, and at its caller.
     fn observe(&mut self, live: &mut Live) -> Result<()> {
-        if let Some(pid) = live.probe {
-            if let Ok(mut seen) =
-                outside::look(pid, live.host, &live.callers, live.closely)
-            {
+        if live.probe.is_some() {
+            if let Ok(mut seen) = self.look(live, live.closely) {
                 seen.output_is_direct = live.run.seen.is_none();
                 if let Some(place) = self.place_of(seen.root) {
                     seen.root_name = place;
                 }
                 live.run.seen = Some(seen);
             }
+            if live.closely {
+                (live.run.renamed, live.run.relinked) = self.changed_caller();
+            }
             live.run.left_early |= live.ended.is_some();
         }
         if let Some(belt) = &mut self.belt {
             live.run.mounts_during = differences(&self.mounts, &belt.mounts()?);
+        }
+        Ok(())
+    }
+
+    fn look(&self, live: &Live, closely: bool) -> Result<Seen> {
+        let around = outside::Around {
+            runtime: live.host,
+            callers: &live.callers,
+            root: &self.root,
+            processes: &self.processes(),
+            trees: self.trees(),
+        };
+        outside::look(live.probe.context("no command")?, &around, closely)
+    }
+
+    fn take(
+        &mut self,
+        lives: &mut Vec<Live>,
+        index: usize,
+        step: &Step,
+    ) -> Result<()> {
+        if lives[index].probe.is_none() {
+            return Ok(());
+        }
+        match step {
+            Step::Tell(act) => self.perform(lives, index, act)?,
+            Step::Look(name) => self.look_again(lives, index, name),
+            Step::Until(name, enough) => {
+                watch(lives, LONGEST_WATCH, |lives| {
+                    let Ok(seen) = self.look(&lives[index], false) else {
+                        return true;
+                    };
+                    let run = &mut lives[index].run;
+                    let done = enough(run, &seen);
+                    run.looks.insert((*name).into(), seen);
+                    done
+                });
+            }
+            Step::LookAll(name) => {
+                for index in 0..lives.len() {
+                    self.look_again(lives, index, name);
+                }
+            }
+            Step::OthersRun(long, since) => {
+                let long = long.as_nanos() as u64;
+                watch(lives, LONGEST_WAIT, |lives| {
+                    let ran = self.others_ran(lives, index, since);
+                    ran.is_none_or(|ran| ran >= long)
+                });
+            }
+            Step::Thaw => {
+                groups::thaw(self.trees());
+                self.processes().iter().for_each(|pid| sys::go_on_now(*pid));
+            }
+            Step::Call(word) => {
+                let seen = lives[index].run.seen.as_ref();
+                let id = seen.map_or(String::new(), |seen| seen.hostname.clone());
+                self.call(lives, index, word, word, &id)?;
+            }
+            Step::CallUnknown(word) => {
+                let (name, id) = (format!("{word} unknown"), self.nonce.clone());
+                self.call(lives, index, &name, word, &id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the commands beside this one have run since the look of that name, in
+    /// nanoseconds of processor time, by the kernel's count.
+    /// `None` when none of them wants to run.
+    fn others_ran(&self, lives: &[Live], index: usize, since: &str) -> Option<u64> {
+        let others = lives
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let ran = others.filter_map(|(_, live)| {
+            let now = self.look(live, false).ok().filter(|seen| seen.busy > 0)?;
+            let then = live.run.looks.get(since)?.run_time;
+            Some(now.run_time.saturating_sub(then))
+        });
+        ran.reduce(|one, other| one + other)
+    }
+
+    fn look_again(&self, lives: &mut [Live], index: usize, name: &str) {
+        if let Ok(seen) = self.look(&lives[index], false) {
+            lives[index].run.looks.insert(name.into(), seen);
+        }
+    }
+
+    /// Call the program once more, as one who wants something done to the container.
+    fn call(
+        &mut self,
+        lives: &mut Vec<Live>,
+        index: usize,
+        name: &str,
+        word: &str,
+        id: &str,
+    ) -> Result<()> {
+        lives.push(self.begin_call(word, id)?);
+        let last = lives.len() - 1;
+        self.until(lives, last, Live::is_over)?;
+        if let Some(mut live) = lives.pop() {
+            self.conclude(&mut live);
+            let call = Call {
+                shown: live.run.shown,
+                end: live.run.end,
+                stderr: live.run.stderr,
+                noise: live.run.noise,
+            };
+            lives[index].run.calls.insert(name.into(), call);
         }
         Ok(())
     }
@@ -290,10 +511,48 @@ impl Session {
             Act::UseDevices => "devices".into(),
             Act::OpenTerminal => "terminal".into(),
             Act::Exit(_) | Act::Fault => "end".into(),
+            Act::LeaveOrphans(_) => "orphans".into(),
+            Act::Listen(port) => format!("listen {port}"),
+            Act::Eat(_) => "eat".into(),
+            Act::Fork(_) => "fork".into(),
+            Act::Spin(_) => "spin".into(),
+            Act::Pin => "pin".into(),
+            Act::MakeDirectory(path) => format!("mkdir {path}"),
+            Act::Delete(path) => format!("delete {path}"),
+            Act::Rename(old, _) => format!("rename {old}"),
+            Act::Chmod(path, _) => format!("chmod {path}"),
         };
         live.run.acts.insert(name, outcome);
         Ok(())
     }
+}
+
+/// Look again and again, until it is so, or for some seconds. They are nobody's.
+fn watch(
+    lives: &mut [Live],
+    longest: Duration,
+    mut is_so: impl FnMut(&mut [Live]) -> bool,
+) {
+    let begun = Instant::now();
+    while !is_so(lives) && begun.elapsed() < longest {
+        sleep(Duration::from_millis(5));
+    }
+    for live in lives {
+        live.begun += begun.elapsed();
+    }
+}
+
+/// What there was before a run.
+struct Before {
+    files: Listing,
+    groups: Vec<String>,
+}
+
+/// The CPUs that the checker, and so the sandbox, may use.
+fn allowed_cpus() -> Vec<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let is_in = |cpu: &usize| set.is_set(*cpu).unwrap_or(false);
+    (0..CpuSet::count()).filter(is_in).collect()
 }
 
 /// What a file below `root` begins with, as text.

@@ -12,14 +12,16 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt,
 };
 use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, access, pipe2};
+use nix::unistd::pipe2;
 
 use super::furnish::{OTHER_CONTAINERS, OTHER_IMAGES, image_name};
-use super::{Live, Session};
+use super::{Live, Session, allowed_cpus};
 use crate::belt::{End, Gone, Start};
 use crate::evidence::Run;
+use crate::observe::inside::Inside;
 use crate::observe::outside;
-use crate::observe::plan::{Command, Options, Plan};
+use crate::observe::plan::{Command, LAST_CPU, Options, Plan};
+use crate::observe::tracer::Tracer;
 use crate::probe::PREFIX;
 use crate::sys;
 
@@ -30,6 +32,27 @@ const FAR: RawFd = 9;
 impl Session {
     pub(super) fn begin(&mut self, plan: &Plan) -> Result<Live> {
         let (arguments, shown) = self.arguments(plan);
+        let mut live = self.launch(arguments, shown, plan.child, plan.traced)?;
+        live.run.has_command = plan.has_command();
+        live.closely = self.contained && plan.closely;
+        Ok(live)
+    }
+
+    /// Begin another call of the program: `pause ID`.
+    pub(super) fn begin_call(&mut self, word: &str, id: &str) -> Result<Live> {
+        let program = self.program.path.as_os_str().as_encoded_bytes();
+        let arguments = vec![program.into(), word.into(), id.into()];
+        let shown = format!("{} {word} {id}", self.program.name);
+        self.launch(arguments, shown, false, false)
+    }
+
+    fn launch(
+        &mut self,
+        arguments: Vec<Vec<u8>>,
+        shown: String,
+        child: bool,
+        traced: bool,
+    ) -> Result<Live> {
         let (input_read, input) = pipe2(OFlag::O_CLOEXEC)?;
         let (errors, errors_write) = pipe2(OFlag::O_CLOEXEC)?;
         let (output, output_write) = socketpair(
@@ -69,16 +92,20 @@ impl Session {
             umask: 0o027,
             terminal: false,
             numbers: vec![0, 1, 2, 3, FAR],
-            child: plan.child,
+            child,
+            held: traced,
         };
+        let trees = self.trees().to_vec();
+        let mut tracer = None;
         let mut run = Run {
             shown,
-            has_command: plan.has_command(),
-            given_child: plan.child,
+            given_child: child,
             ..Run::default()
         };
         let started = match &mut self.belt {
-            Some(belt) => belt.start(start, &given),
+            Some(belt) => belt.start_with(start, &given, |program| {
+                tracer = Tracer::attach(program, &trees).ok();
+            }),
             // The one that this was to run beside has ended the sandbox.
             None => Err(Gone.into()),
         };
@@ -101,7 +128,9 @@ impl Session {
             output: Some(output),
             errors: Some(errors.into()),
             callers,
-            closely: self.contained && plan.closely,
+            closely: false,
+            awaited: false,
+            tracer,
             lines: BTreeMap::new(),
             printed: 0,
             noise: Vec::new(),
@@ -119,7 +148,7 @@ impl Session {
 
     fn environment(&self) -> Vec<Vec<u8>> {
         let mut path_line = b"PATH=/workshop/bin:/workshop/inside".to_vec();
-        for directory in search_path() {
+        for directory in search_path(&self.root) {
             path_line.push(b':');
             path_line.extend(directory.as_os_str().as_encoded_bytes());
         }
@@ -166,15 +195,29 @@ impl Session {
                 Options::Usual => &usual,
                 Options::Others => &others,
             };
+            let cpu = allowed_cpus()
+                .last()
+                .map_or(String::new(), usize::to_string);
+            let extra = plan
+                .extra
+                .iter()
+                .map(|option| option.replace(LAST_CPU, &cpu));
+            let extra: Vec<String> = extra.collect();
+            let extra = extra.iter().map(String::as_str);
+            let options: Vec<&str> = options.iter().copied().chain(extra).collect();
             all.extend(options.iter().map(|option| option.as_bytes().to_vec()));
             // The usual directories are the default ones.
-            let said = if plan.options == Options::Usual {
-                &options[..2]
-            } else {
-                options
+            let unsaid = match plan.options {
+                Options::Usual => 2..6,
+                Options::Others => 0..0,
             };
-            said.iter()
-                .for_each(|option| shown += &format!(" {option}"));
+            for (index, option) in options.iter().enumerate() {
+                match option.is_empty() {
+                    _ if unsaid.contains(&index) => {}
+                    true => shown += " ''",
+                    false => shown += &format!(" {option}"),
+                }
+            }
         }
         all.push(b"--".to_vec());
         shown += " --";
@@ -211,13 +254,12 @@ impl Session {
 }
 
 /// The caller's PATH and the usual directories. One that may not be entered would
-/// turn "not found" into "permission denied" (man 3 execvp).
-fn search_path() -> Vec<PathBuf> {
+/// turn "not found" into "permission denied" (man 3 execvp): what root may enter, its
+/// sandbox may not, where owners can't be mapped (see `belt::tree`).
+fn search_path(inside: &Inside) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
     let all = std::env::split_paths(&path).chain(usual.map(PathBuf::from));
-    all.filter(|directory| {
-        directory.is_absolute() && access(directory, AccessFlags::X_OK).is_ok()
-    })
-    .collect()
+    all.filter(|directory| directory.is_absolute() && inside.may_enter(directory))
+        .collect()
 }
