@@ -16,7 +16,7 @@ use nix::sys::stat::{self, Mode};
 use tar::{Archive, EntryType};
 
 /// The options that say what a container is made from, and where.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// The image: the archive IMAGE_DIR/NAME.tar.
     #[arg(short, long, value_name = "NAME", default_value = "base")]
@@ -26,12 +26,13 @@ pub struct Options {
     image_dir: PathBuf,
     /// Where each container gets a directory of its own.
     #[arg(long, value_name = "DIR", default_value = "/workshop/containers")]
-    container_dir: PathBuf,
+    pub container_dir: PathBuf,
 }
 
 /// A container's directory. It is deleted when this value goes out of scope.
 pub struct Container {
-    directory: PathBuf,
+    /// Where all that belongs to the container is.
+    pub directory: PathBuf,
     root: PathBuf,
 }
 
@@ -58,7 +59,10 @@ pub fn unpack(options: &Options) -> Result<Container> {
 
 impl Options {
     /// The path of the image's archive.
-    fn archive(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When the name is a path itself.
+    pub fn archive(&self) -> Result<PathBuf> {
         // "../../secret" would be an archive somewhere else.
         let name = &self.image;
         let plain = !name.is_empty() && !name.contains('/');
@@ -69,7 +73,10 @@ impl Options {
 
 impl Container {
     /// Makes a directory in `container_dir`, under a name that no other has.
-    fn new(container_dir: &Path) -> Result<Container> {
+    ///
+    /// # Errors
+    /// Those of `man 2 mkdir`.
+    pub fn new(container_dir: &Path) -> Result<Container> {
         let directory = container_dir.join(random_id()?);
         fs::create_dir_all(container_dir)
             .with_context(|| format!("mkdir {}", container_dir.display()))?;
@@ -81,6 +88,13 @@ impl Container {
             .with_context(|| format!("mkdir {}", directory.display()))?;
         let root = directory.join("rootfs");
         Ok(Container { directory, root })
+    }
+
+    /// The name that no other container has: that of its directory.
+    #[allow(dead_code, reason = "later levels name things by it")]
+    pub fn id(&self) -> &str {
+        let name = self.directory.file_name().and_then(|name| name.to_str());
+        name.unwrap_or_default()
     }
 
     /// The directory that the container is to have as its `/`.
