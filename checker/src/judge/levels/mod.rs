@@ -4,6 +4,7 @@ mod l00_fork_exec;
 mod l01_chroot;
 mod l02_mount_ns;
 mod l03_pivot_root;
+mod l04_pid_ns;
 
 use super::Level;
 
@@ -12,6 +13,7 @@ pub static ALL: &[&Level] = &[
     &l01_chroot::LEVEL,
     &l02_mount_ns::LEVEL,
     &l03_pivot_root::LEVEL,
+    &l04_pid_ns::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.
