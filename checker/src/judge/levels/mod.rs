@@ -5,6 +5,7 @@ mod l01_chroot;
 mod l02_mount_ns;
 mod l03_pivot_root;
 mod l04_pid_ns;
+mod l05_uts_ns;
 
 use super::Level;
 
@@ -14,6 +15,7 @@ pub static ALL: &[&Level] = &[
     &l02_mount_ns::LEVEL,
     &l03_pivot_root::LEVEL,
     &l04_pid_ns::LEVEL,
+    &l05_uts_ns::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.
