@@ -6,6 +6,7 @@ mod l02_mount_ns;
 mod l03_pivot_root;
 mod l04_pid_ns;
 mod l05_uts_ns;
+mod l06_net_ns;
 
 use super::Level;
 
@@ -16,6 +17,7 @@ pub static ALL: &[&Level] = &[
     &l03_pivot_root::LEVEL,
     &l04_pid_ns::LEVEL,
     &l05_uts_ns::LEVEL,
+    &l06_net_ns::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.
