@@ -7,6 +7,7 @@ mod l03_pivot_root;
 mod l04_pid_ns;
 mod l05_uts_ns;
 mod l06_net_ns;
+mod l07_cgroups;
 
 use super::Level;
 
@@ -18,6 +19,7 @@ pub static ALL: &[&Level] = &[
     &l04_pid_ns::LEVEL,
     &l05_uts_ns::LEVEL,
     &l06_net_ns::LEVEL,
+    &l07_cgroups::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.
