@@ -8,6 +8,7 @@ mod l04_pid_ns;
 mod l05_uts_ns;
 mod l06_net_ns;
 mod l07_cgroups;
+mod l08_cgroups_cpu;
 
 use super::Level;
 
@@ -20,6 +21,7 @@ pub static ALL: &[&Level] = &[
     &l05_uts_ns::LEVEL,
     &l06_net_ns::LEVEL,
     &l07_cgroups::LEVEL,
+    &l08_cgroups_cpu::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.

@@ -1,0 +1,181 @@
+//! How much processor time a container gets: a quota, a weight, certain CPUs, and
+//! none at all while it is paused. `Share` reads it from the command line, `check`
+//! refuses nonsense, `set` writes it into the files of the container's group.
+//! `freeze` and `thaw` are commands of their own: they look for the group of a
+//! container that runs already.
+// Take this line out when all exercises are done:
+#![allow(dead_code, unused_imports, unused_mut, unused_variables)]
+
+use std::fs;
+use std::path::Path;
+use std::thread::{available_parallelism, sleep};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use cgroups::group::{self, Group, Node, Version};
+
+/// The time, in microseconds, of which a quota is a part: the kernel's default.
+const PERIOD: u64 = 100_000;
+/// The least and the most shares that the kernel takes (`cpu.shares`, version 1).
+const SHARES: (u64, u64) = (2, 262_144);
+/// The least quota that the kernel takes, in CPUs.
+const LEAST_CPUS: f64 = 0.01;
+
+/// The options that say how much processor time a container gets.
+#[derive(clap::Args)]
+pub struct Share {
+    /// The most processor time, in CPUs: 1.5 is one and a half.
+    #[arg(long, value_name = "F")]
+    cpus: Option<f64>,
+    /// A weight for when CPUs are contended; 1024 is a container's usual one.
+    #[arg(long, value_name = "N")]
+    cpu_shares: Option<u64>,
+    /// The CPUs on which it may run: 0-2,4.
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+}
+
+impl Share {
+    /// Refuses what makes no sense, before anything is made.
+    ///
+    /// # Errors
+    /// More CPUs than there are, or next to none; shares out of the kernel's range.
+    pub fn check(&self) -> Result<()> {
+        if let Some(cpus) = self.cpus {
+            let there_are = available_parallelism().context("count CPUs")?.get();
+            ensure!(
+                (LEAST_CPUS..=there_are as f64).contains(&cpus),
+                "--cpus {cpus}: it must be {LEAST_CPUS} to {there_are}"
+            );
+        }
+        if let Some(shares) = self.cpu_shares {
+            let (least, most) = SHARES;
+            ensure!(
+                (least..=most).contains(&shares),
+                "--cpu-shares {shares}: it must be {least} to {most}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the limits into the files of the group.
+    ///
+    /// # Errors
+    /// When the controllers aren't there or not ours to use; `EINVAL` for a list of
+    /// CPUs that aren't there.
+    pub fn set(&self, group: &mut Group) -> Result<()> {
+        if let Some(cpus) = self.cpus {
+            let quota = (cpus * PERIOD as f64).round() as u64;
+            let node = group.with("cpu")?;
+            // EXERCISE 1: The quota
+            // In each `PERIOD` the group may run for `quota` microseconds, on all its
+            // CPUs together. Version 2 takes both in one file, `cpu.max`: the quota,
+            // a blank, the period. Version 1 has a file for each: the period goes to
+            // `cpu.cfs_period_us`, the quota to `cpu.cfs_quota_us`.
+            // `node.version` tells which version it is.
+        }
+        if let Some(shares) = self.cpu_shares {
+            let node = group.with("cpu")?;
+            // EXERCISE 2: The weight
+            // Version 1 takes the shares as they are, in `cpu.shares`. Version 2 has
+            // `cpu.weight` instead, from 1 to 10,000. A straight line leads there:
+            // the least shares become 1, the most become 10,000. Multiply before
+            // you divide: these are whole numbers.
+        }
+        if let Some(list) = &self.cpuset_cpus {
+            let node = group.with("cpuset")?;
+            if node.version == Version::V1 {
+                inherit_memory_nodes(node)?;
+            }
+            // EXERCISE 3: Certain CPUs
+            // The file is `cpuset.cpus` on both versions, and takes the list as it is.
+            if node.version == Version::V2 {
+                ensure_there(node)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// On version 1 a new group of cpuset is empty, and takes no process until it has
+/// CPUs and memory nodes (`man 7 cpuset`): those of its parent will do.
+fn inherit_memory_nodes(node: &Node) -> Result<()> {
+    let parent = node.directory.parent().unwrap_or(Path::new("/"));
+    node.write("cpuset.mems", read(parent, "cpuset.mems")?)
+}
+
+/// Version 1 refuses CPUs that aren't there. Version 2 takes them, and then uses
+/// those of the list that are, or else all.
+fn ensure_there(node: &Node) -> Result<()> {
+    let list = read(&node.directory, "cpuset.cpus")?;
+    let used = read(&node.directory, "cpuset.cpus.effective")?;
+    ensure!(
+        list.is_empty() || list == used,
+        "--cpuset-cpus {list}: not all of these are there"
+    );
+    Ok(())
+}
+
+/// What one of a group's files says.
+fn read(directory: &Path, file: &str) -> Result<String> {
+    let path = directory.join(file);
+    let text = fs::read_to_string(&path);
+    let text = text.with_context(|| format!("read {}", path.display()))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// Lets this container be paused: it gets a group, even without limits. Where it
+/// can't have one it runs all the same.
+pub fn allow_pause(group: &mut Group) {
+    let _ = group.with("freezer");
+}
+
+/// Pauses the container `id`: none of its processes runs on until [`thaw`].
+///
+/// # Errors
+/// When no container of this name runs, or it has no group.
+pub fn freeze(id: &str) -> Result<()> {
+    set_frozen(id, true)
+}
+
+/// Lets a paused container go on.
+///
+/// # Errors
+/// As [`freeze`].
+pub fn thaw(id: &str) -> Result<()> {
+    set_frozen(id, false)
+}
+
+fn set_frozen(id: &str, frozen: bool) -> Result<()> {
+    let node = find(id)?;
+    // EXERCISE 4: Freeze
+    // `frozen` says what is wanted. Version 2: write 1 or 0 to `cgroup.freeze`.
+    // Version 1: write FROZEN or THAWED to `freezer.state`.
+    for _ in 0..200 {
+        if is_frozen(&node)? == frozen {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(5));
+    }
+    bail!("container {id}: not done after a second")
+}
+
+/// The group of a running container: beside our own group, or beside one above it.
+fn find(id: &str) -> Result<Node> {
+    let (version, place) = group::place("freezer")?;
+    let mut all = place.ancestors().map(|above| above.join(group::name(id)));
+    let directory = all
+        .find(|directory| directory.join("cgroup.procs").exists())
+        .with_context(|| format!("container {id}: has no group, or doesn't run"))?;
+    Ok(Node { version, directory })
+}
+
+/// Does the group stand still? The kernel freezes one process after the other, and
+/// says when it has them all.
+fn is_frozen(node: &Node) -> Result<bool> {
+    // EXERCISE 5: Wait for the kernel
+    // Version 2: the file `cgroup.events` has the line `frozen 1`. Version 1:
+    // `freezer.state` says FROZEN; before that it says FREEZING. `read` gives you
+    // what a file says. The loop above asks again until it is as wanted.
+    Ok(false)
+}
