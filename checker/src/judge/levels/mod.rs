@@ -9,6 +9,7 @@ mod l05_uts_ns;
 mod l06_net_ns;
 mod l07_cgroups;
 mod l08_cgroups_cpu;
+mod l09_overlayfs;
 
 use super::Level;
 
@@ -22,6 +23,7 @@ pub static ALL: &[&Level] = &[
     &l06_net_ns::LEVEL,
     &l07_cgroups::LEVEL,
     &l08_cgroups_cpu::LEVEL,
+    &l09_overlayfs::LEVEL,
 ];
 
 /// The level of this number, name, or beginning of a name.
