@@ -263,6 +263,87 @@ fn three_times_ctrl_bracket_ends_what_nothing_else_does() {
     screen.assert_restored();
 }
 
+/// PID 1 ignores the signal, and the runtime, which waits for it, does as well.
+#[test]
+fn three_times_ctrl_c_ends_a_pid_1_that_ignores_it() {
+    let mut screen = Screen::open("04", &["--", "sleep", "1000"]);
+    screen.wait("3 × Ctrl-C or 3 × Ctrl-] ends it");
+    // The container has yet to come.
+    sleep(Duration::from_secs(1));
+    screen.press(CTRL_C);
+    assert!(!screen.appears("status=", Duration::from_millis(500)));
+    screen.press(&CTRL_C.repeat(2));
+    screen.wait("solution-04 was ended: three times Ctrl-C");
+    screen.wait("status=137;");
+    screen.assert_restored();
+}
+
+#[test]
+fn two_ctrl_c_and_a_late_third_end_nothing() {
+    let mut screen = Screen::open("04", &["--", "sleep", "1000"]);
+    screen.wait("ends it");
+    sleep(Duration::from_secs(1));
+    screen.press(&CTRL_C.repeat(2));
+    sleep(Duration::from_millis(2500));
+    screen.press(CTRL_C);
+    assert!(!screen.appears("status=", Duration::from_millis(500)));
+    screen.press(&CTRL_BRACKET.repeat(3));
+    screen.wait("three times Ctrl-]");
+    screen.wait("status=137;");
+    screen.assert_restored();
+}
+
+#[test]
+fn a_shell_takes_as_many_ctrl_c_as_one_likes() {
+    let mut screen = Screen::open("04", &[]);
+    screen.wait(PROMPT);
+    screen.press(&CTRL_C.repeat(4));
+    assert!(!screen.appears("status=", Duration::from_secs(1)));
+    // A key that comes too early is thrown away.
+    screen.enter("");
+    sleep(Duration::from_millis(500));
+    screen.enter("exit 5");
+    screen.wait("status=5;");
+    screen.assert_restored();
+}
+
+/// A program that takes Ctrl-C for a key like others.
+#[test]
+fn an_editor_takes_as_many_ctrl_c_as_one_likes() {
+    let editor = "stty -isig; echo begun; sleep 2; stty isig; exit 6";
+    let mut screen = Screen::open("04", &["--", "sh", "-c", editor]);
+    screen.wait("begun");
+    screen.wait("begun");
+    screen.press(&CTRL_C.repeat(4));
+    screen.wait("status=6;");
+    screen.assert_restored();
+}
+
+#[test]
+fn without_a_terminal_three_interrupts_end_it() {
+    let mut checker = checker("04");
+    checker.args(["--", "sh", "-c", "echo begun; exec sleep 1000"]);
+    checker
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = checker.spawn().expect("spawn");
+    let mut output = child.stdout.take().expect("a pipe");
+    let mut begun = [0; 6];
+    output.read_exact(&mut begun).expect("read");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    for _ in 0..3 {
+        assert!(child.try_wait().expect("wait").is_none());
+        kill(pid, Signal::SIGINT).expect("kill");
+        // Signals of one kind that wait are one.
+        sleep(Duration::from_millis(200));
+    }
+    let output = child.wait_with_output().expect("wait");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(137), "{errors}");
+    assert!(errors.contains("three times Ctrl-C"), "{errors}");
+}
+
 #[test]
 fn the_terminal_is_restored_after_signals() {
     for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
@@ -312,4 +393,20 @@ fn without_a_terminal_the_descriptors_are_the_callers() {
     );
     assert!(errors.contains("inner-error"), "{errors}");
     assert_eq!(output.status.code(), Some(7), "{errors}");
+}
+
+#[test]
+fn outside_the_level_is_a_command() {
+    let mut checker = checker("00");
+    let script =
+        "solution-00 run -- sh -c 'echo $0; exit 7' inside; echo $?; exit 3";
+    checker.args(["--outside", "--", "sh", "-c", script]);
+    let output = checker.output().expect("run");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "inside\n7\n",
+        "{errors}"
+    );
+    assert_eq!(output.status.code(), Some(3), "{errors}");
 }
