@@ -2,22 +2,30 @@
 
 mod common;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 use common::{
     can_sandbox, cannot, failures, has, levels, root, run, stderr, stdout,
 };
 
-const ALL: [&str; 4] = ["00", "01", "02", "03"];
+const ALL: [&str; 10] = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09"];
+/// The levels that need control groups, which ordinary users often don't have.
+const WITH_GROUPS: [&str; 2] = ["07", "08"];
 
 #[test]
 fn every_solution_passes_its_level() {
     if !can_sandbox() {
         return;
     }
-    let (output, status) = run(&["check", "--all", "--solutions", "--strict"]);
+    let (output, status) = run(&["check", "--all", "--solutions", "--json"]);
     assert_eq!(status, 0, "{}{}", stdout(&output), stderr(&output));
+    for level in levels(&output) {
+        assert!(holds(&level), "{level:#}");
+    }
 }
 
 /// A finished level passes the checks of every level before it.
@@ -52,9 +60,29 @@ fn passes_within(seconds: u32, program: &std::path::Path, numbers: &[&str]) {
     let (output, status) = run(&arguments);
     for level in levels(&output) {
         let failed = failures(&level);
-        assert!(failed.is_empty(), "{program}: {failed:?}\n{level:#}");
+        assert!(holds(&level), "{program}: {failed:?}\n{level:#}");
     }
     assert_eq!(status, 0, "{program}: {}", stderr(&output));
+}
+
+/// Is all of a level seen to hold, if it can be seen here?
+fn holds(level: &Value) -> bool {
+    let number = level["level"].as_str().unwrap_or_default();
+    match level["verdict"].as_str() {
+        Some("pass") => true,
+        Some("cannot") => {
+            let reason = level["reason"].as_str().unwrap_or_default();
+            WITH_GROUPS.contains(&number) && lacks(number, reason)
+        }
+        _ => false,
+    }
+}
+
+/// Leave a level that this host can't show. Root's hosts can, as a rule.
+fn lacks(number: &str, reason: &str) -> bool {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    eprintln!("level {number}: {reason}");
+    !(root && std::env::var_os("CI").is_some())
 }
 
 fn runtime(name: &str) -> PathBuf {
@@ -82,16 +110,20 @@ fn a_shell_script_passes() {
 }
 
 fn has_util_linux() -> bool {
-    let tools = ["bash", "unshare", "mount", "tar"].map(has);
+    let tools = ["bash", "unshare", "mount", "tar", "hostname", "ip"].map(has);
     // It is no program of ordinary users, whose PATH may lack this directory.
     let chroot = Path::new("/usr/sbin/chroot").exists();
-    chroot && !tools.contains(&false) || cannot("there is no util-linux or GNU tar")
+    let all = chroot && !tools.contains(&false);
+    all || cannot("there is no util-linux, GNU tar, hostname or iproute2")
 }
 
 #[test]
 fn a_script_around_util_linux_passes() {
     if can_sandbox() && has_util_linux() {
-        passes(&runtime("container.sh"), &ALL[..3]);
+        passes(
+            &runtime("container.sh"),
+            &["00", "01", "02", "04", "05", "06"],
+        );
     }
 }
 
@@ -115,7 +147,7 @@ fn a_program_that_starts_slowly_passes() {
 fn programs_in_c_pass() {
     if can_sandbox() {
         passes(&compiled("fork_exec.c"), &["00"]);
-        passes(&compiled("container.c"), &ALL);
+        passes(&compiled("container.c"), &ALL[..8]);
     }
 }
 
@@ -130,13 +162,13 @@ fn programs_in_python_pass() {
 #[test]
 fn bubblewrap_passes() {
     if can_sandbox() && (has("bwrap") || cannot("bubblewrap is not installed")) {
-        passes(&runtime("bwrap.py"), &ALL);
+        passes(&runtime("bwrap.py"), &ALL[..7]);
     }
 }
 
 #[test]
 fn runc_passes() {
     if can_sandbox() && (has("runc") || cannot("runc is not installed")) {
-        passes(&runtime("runc.py"), &ALL);
+        passes(&runtime("runc.py"), &ALL[..9]);
     }
 }

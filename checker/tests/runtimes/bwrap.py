@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""bwrap.py run [-i NAME] [--image-dir DIR] [--container-dir DIR] -- CMD [ARG...]
+"""bwrap.py run [OPTIONS] -- CMD [ARG...]
 
-The workshop's contract, levels 00 to 03, kept by bubblewrap (0.8 or later). All that
+The workshop's contract, levels 00 to 06, kept by bubblewrap (0.8 or later). All that
 this adds is what bwrap leaves to others: it unpacks the image, looks the command up,
-passes its status on, and removes what it made. There is no PID namespace: the command
-is an ordinary process in the caller's. Like Flatpak's, it can't gain privileges
-(no_new_privs), and PWD is added to its environment.
+mounts a sysfs (bwrap has no option for it), passes the status on, and removes what it
+made. bwrap has nothing for control groups, and knows overlays only since 0.11. Like
+Flatpak's, the command can't gain privileges (no_new_privs), and PWD is added to its
+environment.
 
-In the order things happen: main, unpack, look_up, run, adopt, wait_for.
+In the order things happen: main, unpack, look_up, run, adopt, mount_sys, wait_for.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -22,13 +24,25 @@ import termios
 import time
 
 from adapter import check_image, look_up, run_tar, wait_for
-from contract import Failed, call, callers_environment, fill_stdio, parse, report
+from contract import (
+    Failed,
+    call,
+    callers_environment,
+    fill_stdio,
+    host_name,
+    parse,
+    report,
+)
 
 PR_SET_CHILD_SUBREAPER = 36
+NAMESPACES = ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-net"]
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 
 
 def main(arguments):
-    command, options = parse(arguments)
+    command, options = parse(arguments, ["--hostname"])
+    identifier = f"bwrap-{os.getpid()}-{time.monotonic_ns():x}"
+    name = host_name(options, identifier)
     fill_stdio()
     image = check_image(options)
     os.makedirs(options["--container-dir"], exist_ok=True)
@@ -43,7 +57,7 @@ def main(arguments):
         os.chmod(root, 0o755)
         unpack(image, root, mask)
         look_up(command[0], root)
-        return run(root, command, mask, ours)
+        return run(root, name, command, mask, ours)
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", "--", root], check=False)
 
@@ -66,7 +80,7 @@ def unpack(image, root, mask):
 # ---- running --------------------------------------------------------------------------
 
 
-def run(root, command, mask, ours):
+def run(root, name, command, mask, ours):
     """Starts the command in a bubble, as a child of ours, and waits for it.
 
     bwrap stays the command's parent to report its status. Its status can't be told from
@@ -77,6 +91,7 @@ def run(root, command, mask, ours):
     info, info_writer = os.pipe()
     options = ["--bind", root, "/", "--proc", "/proc", "--bind", "/sys", "/sys"]
     options += ["--dev", "/dev", "--chdir", "/"]
+    options += [*NAMESPACES, "--unshare-uts", "--hostname", name]
     options += ["--block-fd", str(told), "--info-fd", str(info_writer)]
     # Who is orphaned below us becomes our child.
     call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -89,6 +104,7 @@ def run(root, command, mask, ours):
     os.close(info_writer)
     child = adopt(bwrap, info, told)
     call("prctl", PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    mount_sys(child, root)
     os.write(tell, b"!")
     return wait_for(child, ours, b"bwrap\n", lambda: 125 if unread(told) else 126)
 
@@ -109,6 +125,46 @@ def adopt(bwrap, info, told):
     if bwrap.wait() != -signal.SIGKILL:
         raise Failed()
     return json.loads(said)["child-pid"]
+
+
+def mount_sys(child, root):
+    """Mounts a sysfs for the container's network over the caller's, when the container
+    has its root: that comes last."""
+    wanted = identity(root)
+    try:
+        while identity(f"/proc/{child}/root") != wanted:
+            time.sleep(0.0005)
+    except FileNotFoundError:
+        return  # it has ended, and said why
+    namespaces = [os.open(f"/proc/{child}/ns/{name}", os.O_RDONLY) for name in ("net", "mnt")]
+    helper = os.fork()
+    if helper == 0:
+        status = 125
+        try:
+            for namespace in namespaces:
+                call("setns", namespace, 0)
+            # pivot_root(".", ".") leaves the old root on top until it is unmounted.
+            for _ in range(10_000):
+                if identity("/") == wanted:
+                    break
+                time.sleep(0.0005)
+                call("setns", namespaces[1], 0)
+            flags = ctypes.c_ulong(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+            call("mount", b"sysfs", b"/sys", b"sysfs", flags, None)
+            status = 0
+        finally:
+            os._exit(status)
+    for namespace in namespaces:
+        os.close(namespace)
+    if os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1]):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise Failed("mount sysfs on /sys: refused")
+
+
+def identity(path):
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def holds(pid, pipe):

@@ -1,26 +1,33 @@
-/* container run [-i NAME] [--image-dir DIR] [--container-dir DIR] -- CMD [ARG...]
+/* container run [OPTIONS] -- CMD [ARG...]
  *
- * Levels 00 to 03 in C. Build with `cc container.c`. Wherever there is a choice it
- * takes the way the workshop doesn't teach first: clone() instead of unshare and fork,
- * MS_SLAVE instead of MS_PRIVATE, pivot_root with a put_old directory, devices made
- * with mknod where that is allowed, and the system's tar to unpack.
+ * Levels 00 to 07 in C. Build with `cc container.c`. Wherever there is a choice it
+ * takes the way the workshop doesn't teach first: clone() with all namespaces at once
+ * instead of unshare and fork, MS_SLAVE instead of MS_PRIVATE, pivot_root with a
+ * put_old directory, devices made with mknod where that is allowed, the system's tar
+ * to unpack, an ioctl to switch lo on; and the parent writes the child's pid into
+ * cgroup.procs, while the child waits on a pipe.
  *
- * In the order things happen: main, open_image, make_place, unpack, start, container,
- * remove_tree.
+ * In the order things happen: main, open_image, make_place, unpack, start, confine,
+ * container, remove_tree.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -281,16 +288,41 @@ static int enter(const char *root)
     return 0;
 }
 
+/* The container's network has nothing but lo, which is down, and gets its addresses
+ * when it goes up (man 7 netdevice). */
+static int loopback_up(void)
+{
+    struct ifreq lo = { .ifr_name = "lo" };
+    int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (any == -1 || ioctl(any, SIOCGIFFLAGS, &lo))
+        return fail("ioctl SIOCGIFFLAGS lo: %m");
+    lo.ifr_flags |= IFF_UP;
+    if (ioctl(any, SIOCSIFFLAGS, &lo))
+        return fail("ioctl SIOCSIFFLAGS lo: %m");
+    return close(any);
+}
+
 struct plan {
     char *root;
+    const char *name;
     char **command;
+    int go[2]; /* a pipe: the parent writes a byte when the child may go on */
 };
 
-/* The container's process: what it returns is its exit status. */
+/* The container's process, PID 1 in there: what it returns is its exit status. */
 static int container(void *argument)
 {
     struct plan *plan = argument;
-    if (enter(plan->root))
+    char go;
+    /* Who kills the runtime means all of it. If that has happened already, the other
+     * end of the pipe is gone. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(plan->go[1]);
+    if (read(plan->go[0], &go, 1) != 1)
+        return FAILED;
+    if (sethostname(plan->name, strlen(plan->name)))
+        return fail("sethostname %s: %m", plan->name);
+    if (loopback_up() || enter(plan->root))
         return FAILED;
     syscall(SYS_close_range, 3, ~0U, 0);
     sigprocmask(SIG_SETMASK, &callers_mask, NULL);
@@ -298,6 +330,147 @@ static int container(void *argument)
     int missing = errno == ENOENT || errno == ENOTDIR;
     fail("exec %s: %m", plan->command[0]);
     return missing ? 127 : 126;
+}
+
+/* ---- control groups ---------------------------------------------------------------- */
+
+#define GROUPS "/sys/fs/cgroup"
+#define PREFIX "c-"
+
+/* In bytes and numbers; 0 where there is no limit. */
+struct limits {
+    long long memory, swap, pids;
+    int any_swap;
+};
+
+/* One directory on version 2, one for each controller on version 1. */
+struct group {
+    char directory[2][PATH_MAX];
+    int count;
+};
+
+static int put(const char *directory, const char *file, const char *format,
+               long long value)
+{
+    char path[PATH_MAX + 64], text[64];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    int length = snprintf(text, sizeof text, format, value);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd == -1 || write(fd, text, length) != length) {
+        fail("write %s to %s: %m", text, path);
+        if (fd != -1)
+            close(fd);
+        return FAILED;
+    }
+    return close(fd);
+}
+
+/* Removes the groups of containers whose runtime was killed: those with nobody in
+ * them. rmdir refuses the others. */
+static void sweep(const char *tree)
+{
+    DIR *groups = opendir(tree);
+    for (struct dirent *entry; groups && (entry = readdir(groups));)
+        if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+            unlinkat(dirfd(groups), entry->d_name, AT_REMOVEDIR);
+    if (groups)
+        closedir(groups);
+}
+
+/* The group of this name in the tree that has CONTROLLER; NULL after a line if it
+ * can't be made. *LOCK is held when it returns: others must not sweep it away while it
+ * is empty. */
+static char *join_tree(struct group *group, const char *controller, const char *name,
+                       int *lock)
+{
+    char tree[64] = GROUPS, v1[64], *directory = group->directory[group->count];
+    snprintf(v1, sizeof v1, GROUPS "/%s", controller);
+    if (access(v1, F_OK) == 0) {
+        strcpy(tree, v1);
+    } else {
+        char enable[32];
+        snprintf(enable, sizeof enable, "+%s", controller);
+        if (put(tree, "cgroup.subtree_control", enable, 0))
+            return NULL;
+        if (group->count)
+            return group->directory[0];
+    }
+    if (*lock == -1) {
+        *lock = open(GROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        flock(*lock, LOCK_EX);
+    }
+    sweep(tree);
+    snprintf(directory, PATH_MAX, "%s/" PREFIX "%s", tree, name);
+    if (mkdir(directory, 0755)) {
+        fail("mkdir %s: %m", directory);
+        return NULL;
+    }
+    group->count++;
+    return directory;
+}
+
+static int has(const char *directory, const char *file)
+{
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    return access(path, F_OK) == 0;
+}
+
+static int limit_memory(const char *directory, const struct limits *limits)
+{
+    int v2 = has(directory, "memory.max");
+    const char *swap = v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+    long long total = limits->swap ? limits->swap : 2 * limits->memory;
+    if (put(directory, v2 ? "memory.max" : "memory.limit_in_bytes", "%lld",
+            limits->memory))
+        return FAILED;
+    if (!has(directory, swap))
+        return 0; /* the kernel doesn't count it */
+    if (limits->any_swap)
+        return put(directory, swap, v2 ? "max" : "-1", 0);
+    return put(directory, swap, "%lld", v2 ? total - limits->memory : total);
+}
+
+/* Makes the group and puts CHILD in it. */
+static int confine(pid_t child, const char *name, const struct limits *limits,
+                   struct group *group)
+{
+    int lock = -1, result = FAILED;
+    char *directory;
+    if (limits->memory) {
+        directory = join_tree(group, "memory", name, &lock);
+        if (!directory || limit_memory(directory, limits))
+            goto out;
+    }
+    if (limits->pids) {
+        directory = join_tree(group, "pids", name, &lock);
+        if (!directory || put(directory, "pids.max", "%lld", limits->pids))
+            goto out;
+    }
+    result = 0;
+    for (int i = 0; i < group->count && !result; i++)
+        result = put(group->directory[i], "cgroup.procs", "%lld", child);
+out:
+    if (lock != -1)
+        close(lock);
+    return result;
+}
+
+/* The kernel takes a moment to let go of the last process. */
+static int remove_group(const struct group *group)
+{
+    int result = 0;
+    for (int i = 0; i < group->count; i++) {
+        int busy = 1;
+        for (int tries = 0; tries < 500 && busy; tries++) {
+            busy = rmdir(group->directory[i]) && errno == EBUSY;
+            if (busy)
+                usleep(2000);
+        }
+        if (busy)
+            result = fail("rmdir %s: %m", group->directory[i]);
+    }
+    return result;
 }
 
 /* ---- outside ---------------------------------------------------------------------- */
@@ -316,13 +489,27 @@ static int wait_for(pid_t child, const sigset_t *ours)
     }
 }
 
-static int start(struct plan *plan, const sigset_t *ours)
+static int start(struct plan *plan, const char *identifier,
+                 const struct limits *limits, const sigset_t *ours)
 {
     static char stack[256 * 1024] __attribute__((aligned(16)));
-    pid_t child = clone(container, stack + sizeof stack, CLONE_NEWNS | SIGCHLD, plan);
+    const int namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+                           CLONE_NEWNET;
+    struct group group = { 0 };
+    if (pipe2(plan->go, O_CLOEXEC))
+        return fail("pipe2: %m");
+    pid_t child = clone(container, stack + sizeof stack, namespaces | SIGCHLD, plan);
     if (child == -1)
-        return fail("clone CLONE_NEWNS: %m");
-    return wait_for(child, ours);
+        return fail("clone: %m");
+    close(plan->go[0]);
+    int failed = confine(child, identifier, limits, &group);
+    if (!failed && write(plan->go[1], "!", 1) != 1)
+        failed = fail("write to the container's process: %m");
+    close(plan->go[1]); /* if nothing was written, the child ends */
+    int status = wait_for(child, ours);
+    if (remove_group(&group))
+        failed = FAILED;
+    return failed ? failed : status;
 }
 
 /* Makes DIR/XXXXXX for this container alone; the root file system will be below it,
@@ -347,20 +534,71 @@ static int make_place(const char *dir, char *place, char *root)
 }
 
 struct options {
-    const char *image, *image_dir, *container_dir;
+    const char *image, *image_dir, *container_dir, *hostname;
+    struct limits limits;
 };
 
-/* Reads the options; returns the command, or NULL when this isn't our usage. */
+/* Bytes, with k, m or g behind them; -1 after a line if that makes no sense. */
+static long long size(const char *option, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    int shift = 0;
+    switch (*end) {
+    case 'k': shift = 10; end++; break;
+    case 'm': shift = 20; end++; break;
+    case 'g': shift = 30; end++; break;
+    }
+    if (end == text || *end || errno || value <= 0 || value > LLONG_MAX >> shift) {
+        fail("%s %s: makes no sense", option, text);
+        return -1;
+    }
+    return value << shift;
+}
+
+static int read_limit(int option, struct limits *limits)
+{
+    switch (option) {
+    case 'M':
+        limits->memory = size("--memory", optarg);
+        return limits->memory < 0;
+    case 'S':
+        limits->any_swap = !strcmp(optarg, "-1");
+        limits->swap = limits->any_swap ? LLONG_MAX : size("--memory-swap", optarg);
+        return limits->swap < 0;
+    default:
+        limits->pids = size("--pids-limit", optarg);
+        return limits->pids < 0;
+    }
+}
+
+/* 0, or FAILED after a line. */
+static int check_limits(const struct limits *limits)
+{
+    long long machine = sysconf(_SC_PHYS_PAGES) * (long long)sysconf(_SC_PAGESIZE);
+    if (limits->memory && (limits->memory < 6 << 20 || limits->memory > machine))
+        return fail("--memory: not between 6m and what the machine has");
+    if (limits->swap && (!limits->memory || limits->swap < limits->memory))
+        return fail("--memory-swap: less than --memory");
+    return 0;
+}
+
+/* Reads the options; returns the command, or NULL after a line. */
 static char **parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
         { "image", required_argument, NULL, 'i' },
         { "image-dir", required_argument, NULL, 'I' },
         { "container-dir", required_argument, NULL, 'C' },
+        { "hostname", required_argument, NULL, 'H' },
+        { "memory", required_argument, NULL, 'M' },
+        { "memory-swap", required_argument, NULL, 'S' },
+        { "pids-limit", required_argument, NULL, 'P' },
         { 0 },
     };
     if (argc < 2 || strcmp(argv[1], "run"))
-        return NULL;
+        goto usage;
     opterr = 0;
     optind = 2;
     for (int option; (option = getopt_long(argc, argv, "+i:", known, NULL)) != -1;) {
@@ -368,10 +606,28 @@ static char **parse(int argc, char **argv, struct options *options)
         case 'i': options->image = optarg; break;
         case 'I': options->image_dir = optarg; break;
         case 'C': options->container_dir = optarg; break;
-        default: return NULL;
+        case 'H': options->hostname = optarg; break;
+        case 'M':
+        case 'S':
+        case 'P':
+            if (read_limit(option, &options->limits))
+                return NULL;
+            break;
+        default: goto usage;
         }
     }
-    return optind < argc && !strcmp(argv[optind - 1], "--") ? argv + optind : NULL;
+    if (check_limits(&options->limits))
+        return NULL;
+    size_t length = options->hostname ? strlen(options->hostname) : 1;
+    if (length < 1 || length > HOST_NAME_MAX) {
+        fail("--hostname: %zu bytes, it takes 1 to %d", length, HOST_NAME_MAX);
+        return NULL;
+    }
+    if (optind < argc && !strcmp(argv[optind - 1], "--"))
+        return argv + optind;
+usage:
+    fail("usage: container run [OPTIONS] -- CMD [ARG...]");
+    return NULL;
 }
 
 /* Opens the image and makes sure that it is whole; -1 after a line if not. */
@@ -403,14 +659,17 @@ static int open_image(const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { "base", "/workshop/images", "/workshop/containers" };
+    struct options options = {
+        .image = "base",
+        .image_dir = "/workshop/images",
+        .container_dir = "/workshop/containers",
+    };
     char place[PATH_MAX + 16], root[PATH_MAX + 32];
     sigset_t ours;
 
     char **command = parse(argc, argv, &options);
     if (!command)
-        return fail("usage: container run [-i NAME] [--image-dir DIR] "
-                    "[--container-dir DIR] -- CMD [ARG...]");
+        return FAILED;
     /* What we open must not land on a stdin, stdout or stderr that is closed. */
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) == -1)
@@ -431,10 +690,13 @@ int main(int argc, char **argv)
 
     if (make_place(options.container_dir, place, root))
         return FAILED;
-    struct plan plan = { root, command };
+    const char *identifier = strrchr(place, '/') + 1;
+    struct plan plan = {
+        root, options.hostname ? options.hostname : identifier, command, { -1, -1 }
+    };
     int status = unpack(archive, root);
     if (status == 0)
-        status = start(&plan, &ours);
+        status = start(&plan, identifier, &options.limits, &ours);
     if (remove_tree(place))
         status = FAILED;
     return status;

@@ -1,50 +1,83 @@
 #!/usr/bin/env python3
-"""container.py run [-i NAME] [--image-dir DIR] [--container-dir DIR] -- CMD [ARG...]
+"""container.py run [OPTIONS] -- CMD [ARG...]
+container.py pause ID
+container.py unpause ID
 
-Levels 00 to 03 in Python 3.9 or later, with nothing but its standard library: ctypes
-for the system calls, tarfile to unpack, pivot_root(".", ".").
+Levels 00 to 09 in Python 3.9 or later, with nothing but its standard library: ctypes
+for the system calls, tarfile to unpack, pivot_root(".", "."). Unpacked images are kept
+under their archive's digest. There are two processes besides the command: one that
+waits outside, and one that has entered the namespaces, all at once, and is not in the
+PID namespace, as only its child is.
 
-In the order things happen: main, unpack, container, wait_for, remove.
+In the order things happen: main, run, unpacked, enter, container, wait_for, remove.
 """
 
 import ctypes
+import errno
+import fcntl
+import hashlib
 import os
 import signal
+import socket
 import stat
+import struct
 import sys
 import tarfile
 import tempfile
 
-from contract import Failed, call, callers_environment, fill_stdio, image_path, parse, report
+import cgroups
+import limits
+from contract import (
+    Failed,
+    call,
+    callers_environment,
+    fill_stdio,
+    host_name,
+    image_path,
+    parse,
+    report,
+)
 
-CLONE_NEWNS = 0x20000
+CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
+CLONE_NEWUTS, CLONE_NEWIPC = 0x4000000, 0x8000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
 def main(arguments):
-    command, options = parse(arguments)
+    if len(arguments) == 2 and arguments[0] in ("pause", "unpause"):
+        cgroups.freeze(arguments[1], arguments[0] == "pause")
+        return 0
+    more = ["--hostname", "--cache-dir", *limits.OPTIONS]
+    command, options = parse(arguments, more)
+    limited = limits.Limits(options)
+    identifier = cgroups.identify()
+    name = host_name(options, identifier)
     fill_stdio()
     archive = open_image(options)
-    os.makedirs(options["--container-dir"], exist_ok=True)
 
     # From here on there is something to remove: signals wait until we take them.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ours = [signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
     callers_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
 
-    root = os.path.abspath(tempfile.mkdtemp(dir=options["--container-dir"]))
+    image, status = unpacked(archive, options["--cache-dir"], ours, callers_mask)
+    if status:
+        return status
+    os.makedirs(options["--container-dir"], exist_ok=True)
+    place = os.path.join(os.path.abspath(options["--container-dir"]), identifier)
+    layers = Layers(image, place)
+    group = cgroups.Group(identifier)
     try:
-        os.chmod(root, 0o755)
-        child = fork(lambda: unpack(archive, root), callers_mask)
-        status = wait_for(child, ours)
-        if status == 0:
-            child = fork(lambda: container(root, command, callers_mask), None)
-            status = wait_for(child, ours)
+        layers.make()
+        group.limit(limited)
+        inside = lambda: container(layers, group, name, command, callers_mask)
+        return wait_for(fork(lambda: enter(inside, ours), None), ours)
     finally:
-        remove(root)
-    return status
+        group.remove()
+        remove(place)
 
 
 # ---- the image -----------------------------------------------------------------------
@@ -86,6 +119,41 @@ class Archive(tarfile.TarFile):
         if os.path.lexists(targetpath):
             os.unlink(targetpath)
         super().makefile(tarinfo, targetpath)
+
+
+def unpacked(archive, cache, ours, callers_mask):
+    """Where the archive is unpacked, which is done if it never was; and a status.
+
+    Each that comes at once unpacks for itself. Who is first, wins: rename doesn't
+    replace a directory with something in it."""
+    cache = os.path.abspath(cache or "/workshop/cache")
+    kept = os.path.join(cache, digest(archive.fileobj))
+    if os.path.isdir(kept):
+        return kept, 0
+    os.makedirs(cache, mode=0o700, exist_ok=True)
+    aside = tempfile.mkdtemp(prefix="unpacking-", dir=cache)
+    try:
+        root = os.path.join(aside, "root")
+        os.mkdir(root)
+        os.chmod(root, 0o755)
+        status = wait_for(fork(lambda: unpack(archive, root), callers_mask), ours)
+        if status == 0:
+            os.rename(root, kept)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+    finally:
+        remove(aside)
+    return kept, status
+
+
+def digest(file):
+    """The SHA-256 of what is in it."""
+    total = hashlib.sha256()
+    file.seek(0)
+    while some := file.read(1 << 20):
+        total.update(some)
+    return total.hexdigest()
 
 
 def unpack(archive, root):
@@ -135,17 +203,56 @@ def wait_for(child, ours):
 # ---- inside ---------------------------------------------------------------------------
 
 
-def container(root, command, callers_mask):
-    """Makes `root` the root of a mount namespace of its own and runs the command."""
-    call("unshare", CLONE_NEWNS)
+def enter(inside, ours):
+    """Enters namespaces of the container's own, and starts its PID 1: who calls unshare
+    keeps his PID namespace, and only his children are in the new one."""
+    namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
+    call("unshare", namespaces)
+    return wait_for(fork(inside, None), ours)
+
+
+class Layers:
+    """The directories of an overlay."""
+
+    def __init__(self, lower, place):
+        self.lower, self.place = lower, place
+        self.upper, self.work, self.root = (
+            os.path.join(place, name) for name in ("upper", "work", "root")
+        )
+
+    def make(self):
+        os.mkdir(self.place, 0o700)  # out of reach of others: there is setuid in it
+        for directory in (self.upper, self.work, self.root):
+            os.mkdir(directory)
+        # The container's / has the mode of the upper directory.
+        os.chmod(self.upper, stat.S_IMODE(os.stat(self.lower).st_mode))
+
+    def mount(self):
+        layers = zip(("lowerdir", "upperdir", "workdir"), (self.lower, self.upper, self.work))
+        options = [f"{name}={escaped(path)}" for name, path in layers]
+        mount("overlay", self.root, "overlay", 0, ",".join([*options, "userxattr"]))
+
+
+def escaped(path):
+    """Commas and colons mean something to overlayfs."""
+    for special in "\\,:":
+        path = path.replace(special, "\\" + special)
+    return path
+
+
+def container(layers, group, name, command, callers_mask):
+    """Makes the overlay the root of this mount namespace and runs the command."""
+    group.join()
+    socket.sethostname(name)
+    loopback_up()
     mount(None, "/", None, MS_REC | MS_PRIVATE)
-    mount(root, root, None, MS_BIND)  # pivot_root wants a mount point
+    layers.mount()
     # After the pivot, names lead nowhere but into the image. These keep hold of the
     # host's devices, which we can't make ourselves in a user namespace.
     names = ["null", "zero", "full", "random", "urandom", "tty"]
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in names}
 
-    os.chdir(root)
+    os.chdir(layers.root)
     call("pivot_root", b".", b".")
     # The old root now lies on top of the new one, out of sight of names that begin
     # with /. It goes last: the kernel lets us mount proc and sysfs only as long as
@@ -156,6 +263,14 @@ def container(root, command, callers_mask):
     call("umount2", b".", MNT_DETACH)
     os.chdir("/")
     return execute(command, callers_mask)
+
+
+def loopback_up():
+    """man 7 netdevice. The kernel gives it its addresses then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
 def make_dev(devices):

@@ -6,10 +6,7 @@ import os
 import sys
 
 NAME = os.path.basename(sys.argv[0])
-USAGE = (
-    f"usage: {NAME} run [-i NAME] [--image-dir DIR] [--container-dir DIR]"
-    " -- CMD [ARG...]"
-)
+USAGE = f"usage: {NAME} run [OPTIONS] -- CMD [ARG...]"
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -22,13 +19,15 @@ class Failed(Exception):
         self.line, self.status = line, status
 
 
-def parse(arguments):
-    """The command as bytes, and the options."""
+def parse(arguments, more=()):
+    """The command as bytes, and the options: the three of level 01, and those of `more`,
+    which are None unless they are given."""
     options = {
         "--image": "base",
         "--image-dir": "/workshop/images",
         "--container-dir": "/workshop/containers",
     }
+    options.update((name, None) for name in more)
     if arguments[:1] != ["run"] or "--" not in arguments:
         raise Failed(USAGE)
     end = arguments.index("--")
@@ -43,6 +42,18 @@ def parse(arguments):
         raise Failed(USAGE)
     # sys.argv is text; fsencode gives back the very bytes that came in.
     return [os.fsencode(argument) for argument in command], options
+
+
+LONGEST_NAME = 64  # bytes, man 2 sethostname
+
+
+def host_name(options, identifier):
+    """What the container is called: as it was asked for, or by its id."""
+    name = options["--hostname"]
+    name = os.fsencode(identifier if name is None else name)
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise Failed(f"--hostname: {len(name)} bytes, it takes 1 to {LONGEST_NAME}")
+    return name
 
 
 def fill_stdio():

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""runc.py run [-i NAME] [--image-dir DIR] [--container-dir DIR] -- CMD [ARG...]
+"""runc.py run [OPTIONS] -- CMD [ARG...]
+runc.py pause ID
+runc.py unpause ID
 
-The workshop's contract, levels 00 to 03, kept by runc (1.1 or later). All that this
+The workshop's contract, levels 00 to 08, kept by runc (1.1 or later). All that this
 adds is what runc leaves to Docker: it unpacks the image, writes the bundle, waits for
-the command, and removes what it made. The command is PID 1 of a PID namespace, as
-runc's containers are, and gets HOME if it had none.
+the command, and removes what it made, also of one that was killed. All namespaces are
+the container's own from level 00 on, as runc's are, and the command gets HOME if it
+had none.
 
 In the order things happen: main, unpack, look_up, bundle, run, wait_for.
 """
@@ -15,19 +18,36 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 
 from adapter import check_image, look_up, run_tar, wait_for
-from contract import Failed, call, callers_environment, fill_stdio, libc, parse, report
+from cgroups import identify, is_stale
+from contract import (
+    Failed,
+    call,
+    callers_environment,
+    fill_stdio,
+    host_name,
+    libc,
+    parse,
+    report,
+)
+import limits
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_SLAVE = 0x4000, 0x80000
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 24, 36
 CAP_MKNOD = 27
+STATE = "/run/runc.py"  # what runc knows of its containers
 
 
 def main(arguments):
-    command, options = parse(arguments)
+    if len(arguments) == 2 and arguments[0] in ("pause", "unpause"):
+        word = {"pause": "pause", "unpause": "resume"}[arguments[0]]
+        return tell([word], arguments[1])
+    command, options = parse(arguments, ["--hostname", *limits.OPTIONS])
+    limited = limits.Limits(options)
+    identifier = identify()
+    name = host_name(options, identifier)
     fill_stdio()
     image = check_image(options)
     os.makedirs(options["--container-dir"], exist_ok=True)
@@ -37,15 +57,17 @@ def main(arguments):
     ours = [signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
 
-    place = os.path.abspath(tempfile.mkdtemp(dir=options["--container-dir"]))
+    place = os.path.join(os.path.abspath(options["--container-dir"]), identifier)
+    os.mkdir(place, 0o700)
     try:
         root = os.path.join(place, "rootfs")
         os.mkdir(root)
         os.chmod(root, 0o755)
         unpack(image, root, mask)
         look_up(command[0], root)
-        shim = bundle(place, command, mask)
+        shim = bundle(place, name, command, limited, mask)
         show_cgroups()
+        sweep()
         return run(place, shim, mask, ours)
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", "--", place], check=False)
@@ -70,7 +92,7 @@ def unpack(image, root, mask):
 # ---- the bundle -----------------------------------------------------------------------
 
 
-def bundle(place, command, mask):
+def bundle(place, name, command, limited, mask):
     """Writes config.json. Returns whether the command needs a shim, as descriptor 3."""
     environment = [b"=".join(pair) for pair in callers_environment().items()]
     shim = False
@@ -99,6 +121,7 @@ def bundle(place, command, mask):
             },
         },
         "root": {"path": "rootfs"},
+        "hostname": os.fsdecode(name),
         "mounts": [
             special("/proc", "proc", []),
             special("/sys", "sysfs", safe),
@@ -106,11 +129,31 @@ def bundle(place, command, mask):
             special("/dev/pts", "devpts", DEVPTS),
             special("/dev/shm", "tmpfs", ["mode=1777", *safe]),
         ],
-        "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]},
+        "linux": {
+            "namespaces": [{"type": kind} for kind in NAMESPACES],
+            "resources": resources(limited),
+        },
     }
     with open(os.path.join(place, "config.json"), "w", encoding="utf-8") as file:
         json.dump(config, file)
     return shim
+
+
+def resources(limited):
+    """The limits, as the runtime specification names them. Its swap is memory and
+    swap together, too."""
+    every = {
+        "memory": {"limit": limited.memory, "swap": limited.swap},
+        "pids": {"limit": limited.pids},
+        "cpu": {"shares": limited.shares, "cpus": limited.cpuset},
+    }
+    if limited.cpus is not None:
+        every["cpu"].update(period=PERIOD, quota=round(limited.cpus * PERIOD))
+    given = {
+        kind: {name: value for name, value in some.items() if value is not None}
+        for kind, some in every.items()
+    }
+    return {kind: some for kind, some in given.items() if some}
 
 
 def umask():
@@ -128,6 +171,8 @@ def special(destination, kind, options):
     }
 
 
+NAMESPACES = ["mount", "pid", "uts", "ipc", "network"]
+PERIOD = 100_000  # microseconds
 DEVPTS = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
 
 CAPABILITIES = [
@@ -215,18 +260,48 @@ def show_cgroups():
     call("mount", b"cgroup2", b"/sys/fs/cgroup", b"cgroup2", ctypes.c_ulong(0), None)
 
 
+def base():
+    """How runc is called. Where it is no root of the machine's, it must be told so."""
+    rootless = ["--rootless", "true"] if in_user_namespace() else []
+    return ["runc", "--root", STATE, *rootless]
+
+
+def tools():
+    return {"PATH": os.environ.get("PATH", "/bin") + ":/usr/sbin:/sbin"}
+
+
+def tell(words, identifier):
+    """Has runc do something to a container. It says on several lines why it can't."""
+    done = subprocess.run(
+        [*base(), *words, identifier],
+        env=tools(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="backslashreplace").split()
+        raise Failed(f"{words[0]} {identifier}: {' '.join(said)}")
+    return 0
+
+
+def sweep():
+    """Removes containers whose runc.py was killed."""
+    if os.path.isdir(STATE):
+        for identifier in filter(is_stale, os.listdir(STATE)):
+            tell(["delete", "--force"], identifier)
+
+
 def run(place, shim, mask, ours):
     """Creates the container, which leaves its process to us, then starts it: so the
     command is our child from its first instruction on, with our stdin, stdout, stderr."""
-    identifier = "workshop-" + os.path.basename(place)
+    identifier = os.path.basename(place)
     pid_file = os.path.join(place, "pid")
 
     def runc(*arguments, **others):
-        base = ["runc", "--root", f"{place}/state", "--log", f"{place}/log"]
-        base += ["--rootless", "true"] if in_user_namespace() else []
         return subprocess.run(
-            [*base, *arguments, identifier],
-            env={"PATH": os.environ.get("PATH", "/bin") + ":/usr/sbin:/sbin"},
+            [*base(), "--log", f"{place}/log", *arguments, identifier],
+            env=tools(),
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
             check=False,
             **others,
