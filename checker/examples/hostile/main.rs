@@ -39,6 +39,7 @@
 mod descriptors;
 mod disk;
 mod ends;
+mod groups;
 mod limits;
 mod load;
 mod machine;
@@ -83,6 +84,7 @@ use nix::unistd::{
 use descriptors::*;
 use disk::*;
 use ends::*;
+use groups::*;
 use limits::*;
 use load::*;
 use machine::*;
@@ -179,6 +181,9 @@ const BEHAVIOURS: &[(&str, &str, Act)] = &[
     ("swap-links", "a daemon that swaps files for links", swap_links),
     ("long-names", "deep and long names of control characters", long_names),
     ("strange-names", "controls in names of mounts and processes", strange_names),
+    ("cage-everyone", "all, and init, in a cgroup with no room", cage_everyone),
+    ("freeze-everyone", "all, and init, in a frozen cgroup", freeze_everyone),
+    ("many-groups", "thousands of cgroups, wide and deep", many_groups),
 ];
 
 fn main() -> ExitCode {
