@@ -19,7 +19,7 @@ pub use groups::{
     own_group, shared, tree_of, without_shared,
 };
 pub use mounts::{is_callers, mount_at, mount_of, show};
-pub use refusals::{MustFail, fails_well};
+pub use refusals::{MustFail, fails_well, refuses};
 pub use start::starts;
 pub use together::two_at_once;
 pub use words::{ending, first_of, show_file, words};

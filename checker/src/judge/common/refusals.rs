@@ -13,6 +13,38 @@ pub struct MustFail<'a> {
     pub status: i32,
 }
 
+/// Options that make no sense are refused before anything is made: the runs' names, the
+/// options, and what is wrong with them.
+pub fn refuses(
+    evidence: &Evidence,
+    starts: &str,
+    nonsense: &'static [(&str, &str, &str)],
+    next: &str,
+) -> Finding {
+    if let Err(waits) = super::seen(evidence.run("look"), starts) {
+        return waits;
+    }
+    for (name, _, because) in nonsense {
+        let run = evidence.run(name);
+        if run.seen.is_some() {
+            return fail(
+                run,
+                &format!("exit status 125: {because}"),
+                "the command was started",
+                "The value was taken as it came, cut down, or dropped.",
+                next,
+                "the contract: levels/README.md",
+            );
+        }
+    }
+    let all = nonsense.iter().map(|(run, _, because)| MustFail {
+        run,
+        because,
+        status: 125,
+    });
+    fails_well(evidence, starts, &all.collect::<Vec<_>>())
+}
+
 /// Failures are clear: the right status, one line, nothing left behind.
 pub fn fails_well(evidence: &Evidence, starts: &str, all: &[MustFail]) -> Finding {
     for expected in all {

@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use crate::evidence::{Ending, Evidence, Grouped, Run, Seen};
 use crate::judge::clues::{Clue, explained, starts_with};
 use crate::judge::common::{
-    self, MustFail, container_checks, failing, fails_well, first_of, groups_gone,
-    is_callers_group, least, left_groups, odd, own_group, seen, shared, tree_of,
-    two_containers, unless, without_shared, words,
+    self, container_checks, failing, first_of, groups_gone, is_callers_group, least,
+    left_groups, odd, own_group, refuses, seen, shared, tree_of, two_containers,
+    unless, without_shared, words,
 };
 use crate::judge::{Check, Finding, Level, cannot, fail, waits};
 use crate::observe::plan::{Moment, Plan, Step};
@@ -99,7 +99,7 @@ pub static LEVEL: Level = Level {
 };
 
 /// Command lines that must be refused: a run's name, the options, and why.
-const NONSENSE: [(&str, &str, &str); 10] = [
+static NONSENSE: [(&str, &str, &str); 10] = [
     (
         "memory-zero",
         "--memory 0",
@@ -816,28 +816,8 @@ fn pids_hold(evidence: &Evidence) -> Finding {
 }
 
 fn nonsense(evidence: &Evidence) -> Finding {
-    if let Err(waits) = seen(evidence.run("look"), STARTS) {
-        return waits;
-    }
-    for (name, _, because) in NONSENSE {
-        let run = evidence.run(name);
-        if run.seen.is_some() {
-            return fail(
-                run,
-                &format!("exit status 125: {because}"),
-                "the command was started",
-                "The value was taken as it came, cut down, or dropped.",
-                "Check the options before anything is made: a number with a unit, at least 6m, not more than the machine has; memory and swap together at least the memory; at least one process.",
-                "the contract: levels/README.md",
-            );
-        }
-    }
-    let all = NONSENSE.map(|(run, _, because)| MustFail {
-        run,
-        because,
-        status: 125,
-    });
-    fails_well(evidence, STARTS, &all)
+    let next = "Check the options before anything is made: a number with a unit, at least 6m, not more than the machine has; memory and swap together at least the memory; at least one process.";
+    refuses(evidence, STARTS, &NONSENSE, next)
 }
 
 fn after_kill(evidence: &Evidence) -> Finding {

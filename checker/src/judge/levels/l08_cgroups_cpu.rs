@@ -9,8 +9,8 @@ use super::l07_cgroups;
 use crate::evidence::{Call, Ending, Evidence, Grouped, Run, Seen};
 use crate::judge::clues::{Clue, explained, starts_with};
 use crate::judge::common::{
-    self, MustFail, container_checks, counter, failing, fails_well, groups_gone,
-    is_callers_group, own_group, seen, tree_of, two_containers,
+    self, container_checks, counter, failing, groups_gone, is_callers_group,
+    own_group, refuses, seen, tree_of, two_containers,
 };
 use crate::judge::{Check, Finding, Level, cannot, fail, waits};
 use crate::observe::plan::{Plan, Step};
@@ -110,7 +110,7 @@ const CONTENDED: (Duration, Duration) =
 const LAST_STEPS: u64 = 5_000_000;
 
 /// Command lines that must be refused: a run's name, the options, and why.
-const NONSENSE: [(&str, &str, &str); 9] = [
+static NONSENSE: [(&str, &str, &str); 9] = [
     ("cpus-zero", "--cpus 0", "no CPU at all"),
     ("cpus-negative", "--cpus -1", "a negative number of CPUs"),
     (
@@ -823,26 +823,6 @@ fn unknown(evidence: &Evidence) -> Finding {
 }
 
 fn nonsense(evidence: &Evidence) -> Finding {
-    if let Err(waits) = seen(evidence.run("look"), STARTS) {
-        return waits;
-    }
-    for (name, _, because) in NONSENSE {
-        let run = evidence.run(name);
-        if run.seen.is_some() {
-            return fail(
-                run,
-                &format!("exit status 125: {because}"),
-                "the command was started",
-                "The value was taken as it came, cut down, or dropped.",
-                "Check the options before anything is made: CPUs more than 0 and not more than there are; 2 to 262144 shares. The kernel checks the list of CPUs: don't drop its error.",
-                "the contract: levels/README.md",
-            );
-        }
-    }
-    let all = NONSENSE.map(|(run, _, because)| MustFail {
-        run,
-        because,
-        status: 125,
-    });
-    fails_well(evidence, STARTS, &all)
+    let next = "Check the options before anything is made: CPUs more than 0 and not more than there are; 2 to 262144 shares. The kernel checks the list of CPUs: don't drop its error.";
+    refuses(evidence, STARTS, &NONSENSE, next)
 }
