@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 
-use super::common::starts;
+use super::common::{names_no_call, starts};
 use super::{Finding, waits};
 use crate::evidence::{Evidence, Run};
 
@@ -30,13 +30,24 @@ pub fn explained(finding: Finding, run: &Run, clues: &[&[Clue]]) -> Finding {
     };
     if run.seen.is_none() {
         let fits = |clue: &&Clue| run.stderr.lines().any(|line| clue.fits(line));
-        if let Some(clue) = clues.iter().flat_map(|part| part.iter()).find(fits) {
+        let named = clues.iter().flat_map(|part| part.iter()).find(fits);
+        if let Some(clue) = named.or_else(|| only_one(run, clues)) {
             diagnosis.likely = clue.likely.into();
             diagnosis.next = clue.next.into();
             diagnosis.more = clue.more.into();
         }
     }
     Finding::Fail(diagnosis)
+}
+
+/// Where a line says the errno and no call: what it means at this level, whose clues are
+/// the first, if it means one thing only.
+fn only_one<'a>(run: &Run, clues: &[&'a [Clue]]) -> Option<&'a Clue> {
+    let line = run.stderr.lines().find(|line| names_no_call(line))?;
+    let line = line.to_lowercase();
+    let own = clues.first()?;
+    let mut same = own.iter().filter(|clue| names(&line, clue.errno));
+    same.next().filter(|_| same.next().is_none())
 }
 
 impl Clue {

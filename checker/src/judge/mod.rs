@@ -2,13 +2,14 @@
 //! reads as its specification; `common` holds what all containers must keep.
 
 mod clues;
-mod common;
+pub mod common;
 pub mod levels;
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Run};
 use crate::observe::plan::Plan;
+use crate::text::{clip, escape};
 
 /// A level, as the checker knows it.
 pub struct Level {
@@ -120,7 +121,12 @@ pub struct Diagnosis {
     pub more: String,
 }
 
-/// A failure in the words of its parts.
+const TODO: &str =
+    "An exercise still has `todo!()`: it panics when the program comes there.";
+const UNWRAPPED: &str = "Repair that first: return errors instead of unwrapping them. What comes from outside (arguments, environment, files) may be anything, even no UTF-8.";
+
+/// A failure in the words of its parts. If the runtime panicked, that comes first: what
+/// is wrong with the run may only be what was then left undone.
 fn fail(
     run: &Run,
     wanted: &str,
@@ -129,14 +135,34 @@ fn fail(
     next: &str,
     more: &str,
 ) -> Finding {
+    let (mut likely, mut next) = (likely.to_owned(), next.to_owned());
+    if let Some(panic) = panic(run).filter(|_| !likely.contains("panicked")) {
+        likely = format!(
+            "The program panicked at {panic} Whatever it had still to do was left undone."
+        );
+        let todo = panic.contains("not yet implemented");
+        next = if todo { TODO } else { UNWRAPPED }.into();
+    }
     Finding::Fail(Box::new(Diagnosis {
         ran: run.shown.clone(),
         wanted: wanted.into(),
         saw: saw.into(),
-        likely: likely.into(),
-        next: next.into(),
+        likely,
+        next,
         more: more.into(),
     }))
+}
+
+/// Where a run's Rust program panicked, and what it said of it.
+fn panic(run: &Run) -> Option<String> {
+    let mut lines = run.stderr.lines();
+    let place = lines.find_map(|line| line.split_once("panicked at "))?.1;
+    let message = lines.next().unwrap_or_default();
+    Some(format!(
+        "{} {}.",
+        escape(place.as_bytes()),
+        clip(&escape(message.as_bytes()), 200)
+    ))
 }
 
 fn cannot(reason: impl Into<String>, cure: impl Into<String>) -> Finding {

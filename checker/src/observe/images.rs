@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tar::{Builder, EntryType, Header};
 
-use super::plan::Hostile;
+use super::plan::{DEVICES, Hostile};
 use crate::evidence::{FileFact, FileId, FileKind};
 
 /// What the probe's image holds besides the probe.
@@ -100,12 +100,13 @@ pub fn ordinary(out: File, contents: &Contents, extent: Extent) -> Result<Files>
     image.link(Path::new("etc/dangling"), "../nowhere")?;
     image.hard_link(Path::new("etc/hard"), Path::new("etc/motd"))?;
     if extent == Extent::Device {
-        let mut header = header(EntryType::Char, 0o666, 0);
-        header.set_device_major(1)?;
-        header.set_device_minor(3)?;
-        image
-            .tar
-            .append_data(&mut header, "opt/null", io::empty())?;
+        let kinds = [EntryType::Char, EntryType::Block, EntryType::Fifo];
+        for (kind, name) in kinds.into_iter().zip(DEVICES) {
+            let mut header = header(kind, 0o666, 0);
+            header.set_device_major(1)?;
+            header.set_device_minor(3)?;
+            image.tar.append_data(&mut header, name, io::empty())?;
+        }
     }
     if extent == Extent::Large {
         let text = "one of many\n".repeat(LARGE_FILE / 12);

@@ -136,9 +136,12 @@ pub enum Hostile {
     ThroughLink,
     /// A hard link to a file outside, then a file of that name.
     HardLink,
-    /// A device node; otherwise the probe's image.
+    /// The probe's image, and in it [`DEVICES`].
     Device,
 }
+
+/// A character device, a block device and a FIFO.
+pub const DEVICES: [&str; 3] = ["opt/null", "opt/disk", "opt/pipe"];
 
 impl From<Act> for Step {
     fn from(act: Act) -> Self {

@@ -32,7 +32,7 @@ pub fn unshare() -> Result<()> {
 /// runtime was killed between fork and this call, nobody tells the kernel any more.
 ///
 /// # Errors
-/// None that `man 2 PR_SET_PDEATHSIG` knows of.
+/// None that `man 2 prctl` knows of.
 pub fn end_with_runtime() -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL).context("prctl PR_SET_PDEATHSIG")
 }

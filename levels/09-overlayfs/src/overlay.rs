@@ -121,7 +121,7 @@ pub fn mount(layers: &Layers, root: &Path) -> Result<()> {
     // directories: `lowerdir=…,upperdir=…,workdir=…`, with the three strings above.
     // Add `,userxattr`: overlayfs keeps notes in extended attributes, and in a user
     // namespace it can't write those that it would take by itself (trusted.*).
-    // No layers yet: every container runs in the unpacked image itself.
+    // Instead of these lines, by which every container runs in the unpacked image.
     let (none, bind) = (None::<&str>, MsFlags::MS_BIND);
     mounts::mount(Some(&layers.lower), root, none, bind, none)
         .with_context(|| format!("mount --bind {lower}"))?;

@@ -124,7 +124,7 @@ pub fn own_group(
                     tree.path,
                     left_group(evidence)
                 ),
-                "No group was made, or the command didn't join it. A group is a directory; it holds the processes whose pids were written into its cgroup.procs, and those that these have started since.",
+                "No group was made, or the command didn't join it (if the parent joined after fork, it is the runtime that is in there). A group is a directory; it holds the processes whose pids were written into its cgroup.procs, and those that these have started since.",
                 next,
                 "man 7 cgroups",
             );

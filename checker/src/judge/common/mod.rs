@@ -20,7 +20,7 @@ pub use groups::{
 };
 pub use mounts::{is_callers, mount_at, mount_of, show};
 pub use refusals::{MustFail, fails_well, refuses};
-pub use start::starts;
+pub use start::{names_no_call, starts};
 pub use together::two_at_once;
 pub use words::{ending, first_of, show_file, words};
 

@@ -3,6 +3,7 @@
 use super::words::words;
 use crate::evidence::{Ending, Evidence, Run, Seen};
 use crate::judge::{Finding, fail};
+use crate::text::lines;
 
 /// The program starts the command at all. Everything else waits for this.
 pub fn starts(evidence: &Evidence) -> Finding {
@@ -37,10 +38,6 @@ pub fn starts(evidence: &Evidence) -> Finding {
             "The command ran, and had ended before its output arrived: the runtime collects the output, and gives the command another input than its own.",
             "Leave descriptors 0, 1 and 2 alone. A child inherits them; std's Command::output replaces all three.",
         ),
-        _ if run.stderr.contains("panicked at") => (
-            "The program panicked.",
-            "Read its message above. Return errors instead of unwrapping them; and what comes from outside (arguments, environment) may be no UTF-8.",
-        ),
         Ending::Exited(125)
             if evidence.contained && run.stderr.lines().any(lacks_proc) =>
         {
@@ -49,13 +46,17 @@ pub fn starts(evidence: &Evidence) -> Finding {
                 "Close the descriptors first, then change the root, then exec. All of it in the child.",
             )
         }
+        Ending::Exited(0) if !lines(&run.stderr, 1).is_empty() => (
+            "The program says what went wrong, and ends as if all were well. No process ever became the command.",
+            "Read its message above: which call failed, and with which errno? And a failure must reach the caller as a status other than 0.",
+        ),
         Ending::Exited(0) => (
             "The program ended as if all were well, but no process ever became the command.",
             "Execute the command in the child: exec replaces the calling process, and only comes back when it fails.",
         ),
         Ending::Exited(127) if evidence.contained => (
             "The command was not found. The path is right in the image; so the process's root is not the unpacked image, or nothing was unpacked.",
-            "Look into the container's directory: `cargo checker try` gives you a shell there.",
+            "Look at the directory that becomes the root: `cargo checker try --outside` gives you a shell beside it, where the program can be run.",
         ),
         Ending::Exited(127) => (
             "The command was not found, though the path is right.",
@@ -105,10 +106,17 @@ pub fn starts(evidence: &Evidence) -> Finding {
     };
     let nameless = run.stderr.lines().any(names_no_call);
     let advice = format!(
-        "{next} The message doesn't say which call failed: give each one its name, with `.context(\"chdir\")`."
+        "{next} The message doesn't say which call failed: give each its own name, as in `umount2(…).context(\"umount2\")`."
     );
     let next = if nameless { advice.as_str() } else { next };
-    fail(run, wanted, words(run), likely, next, "man 2 execve")
+    // Who gave up didn't come as far as exec.
+    let more = match run.end {
+        Ending::Exited(status) if !matches!(status, 0 | 126 | 127) => {
+            "the lesson, \"The errors that you will meet\""
+        }
+        _ => "man 2 execve",
+    };
+    fail(run, wanted, words(run), likely, next, more)
 }
 
 /// A command that is there does what it is told, if it can read it.
@@ -131,12 +139,16 @@ fn answers(run: &Run, seen: &Seen) -> Finding {
     )
 }
 
-/// Is this line an errno and nothing else, as in `level-03: EINVAL: Invalid argument`?
-fn names_no_call(line: &str) -> bool {
-    let mut parts = line.split(": ");
-    let errno = parts.nth(1).unwrap_or_default();
+/// Is this line an errno and nothing else, as in `level-03: EINVAL: Invalid argument`
+/// or, in std's words, `level-03: Invalid argument (os error 22)`?
+pub fn names_no_call(line: &str) -> bool {
+    let parts: Vec<&str> = line.split(": ").collect();
     let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
-    errno.starts_with('E') && errno.chars().all(upper) && parts.count() == 1
+    match parts[..] {
+        [_, errno, _] => errno.starts_with('E') && errno.chars().all(upper),
+        [_, words] => words.ends_with(')') && words.contains(" (os error "),
+        _ => false,
+    }
 }
 
 /// Does this line say that something below /proc/self isn't there?

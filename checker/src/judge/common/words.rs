@@ -32,10 +32,16 @@ pub fn ending(run: &Run) -> String {
     }
 }
 
+/// What Rust says below a panic.
+const BACKTRACE: &str = "note: run with `RUST_BACKTRACE=1`";
+
 /// A run's ending, and what it said.
 pub fn words(run: &Run) -> String {
     let mut all = vec![ending(run)];
-    let errors = lines(&run.stderr, 4);
+    // The last line of a panic is about the environment of a program in a sandbox.
+    let told = run.stderr.lines();
+    let told: Vec<&str> = told.filter(|line| !line.starts_with(BACKTRACE)).collect();
+    let errors = lines(&told.join("\n"), 4);
     if errors.is_empty() {
         all.push("nothing on standard error".into());
     }

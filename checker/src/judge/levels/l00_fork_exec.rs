@@ -1,9 +1,12 @@
 //! 00 fork-exec: start a command, and report how it ended.
 
+use nix::errno::Errno;
+
 use crate::evidence::{End, Ending, Evidence, Run, Seen};
+use crate::judge::clues::{Clue, starts_with};
 use crate::judge::common::{
     Cause, MustFail, ending, fails_well, first_of, host_as_before, odd, quiet, seen,
-    starts, unless, words,
+    unless, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
 use crate::observe::plan::{Command, Plan};
@@ -35,6 +38,23 @@ const ENVIRONMENT: &[&str] = &[
 const PATH: &str = "/workshop/bin:/workshop/inside";
 const BYTES: &[u8] = b"RUBBER_CRAB_BYTES=\xff\xfe=x";
 
+const CLUES: &[Clue] = &[
+    Clue {
+        words: &["closedir"],
+        errno: Errno::EBADF,
+        likely: "The directory /proc/self/fd was still open when its own descriptor was closed, as one of the numbers in it. std closes it once more, finds it gone (EBADF), and panics.",
+        next: "Collect the numbers in a Vec first, and let go of the directory (the end of the iterator). Then close them, and take EBADF for no error.",
+        more: "man 2 close, man 3 closedir",
+    },
+    Clue {
+        words: &[],
+        errno: Errno::EBADF,
+        likely: "close was called for a number that isn't open any more: reading the directory /proc/self/fd took a descriptor of its own, which is in the list and closed by now.",
+        next: "EBADF from close is no error here: it is closed. Go on with the next number.",
+        more: "man 2 close",
+    },
+];
+
 pub static LEVEL: Level = Level {
     number: "00",
     name: "fork-exec",
@@ -47,7 +67,7 @@ pub static LEVEL: Level = Level {
         Check {
             id: STARTS,
             claim: "the command runs",
-            judge: starts,
+            judge: |evidence| starts_with(evidence, &[CLUES]),
         },
         Check {
             id: "fork-exec.child",
@@ -197,7 +217,7 @@ fn child(evidence: &Evidence) -> Finding {
                 seen.pid
             ),
             "exec without fork. exec replaces the program of the calling process: there is no runtime left to wait and report.",
-            "fork first, and call exec in the child only.",
+            "fork first, and call exec in the child only: that is where fork returned 0 (ForkResult::Child).",
             "man 2 fork",
         ),
         Some(steps) => fail(
@@ -351,7 +371,7 @@ fn arguments(evidence: &Evidence) -> Finding {
     } else if got.is_empty() {
         "Only the command's name was passed to exec, without its arguments."
     } else if name == ARGUMENTS[0] {
-        "argv[0] is missing: the first argument must be the command's own name."
+        "argv[0] is missing: exec wants all the words, and the first of them is the command's own name."
     } else if !got.concat().windows(5).any(|bytes| bytes == b"$HOME") {
         "A shell had them: it expanded `$HOME *` and split words at spaces."
     } else {

@@ -8,7 +8,7 @@ use crate::judge::common::{
     two_containers, unless, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::{Command, Hostile, Image, Options, Plan};
+use crate::observe::plan::{Command, DEVICES, Hostile, Image, Options, Plan};
 use crate::probe::Act;
 
 const STARTS: &str = "chroot.starts";
@@ -76,7 +76,7 @@ pub static LEVEL: Level = Level {
         },
         Check {
             id: "chroot.device-in-archive",
-            claim: "a device node in an archive does no harm",
+            claim: "device nodes in an archive do no harm",
             judge: |evidence| unless_spoilt(evidence, device_in_archive(evidence)),
         },
         Check {
@@ -158,7 +158,7 @@ fn root(evidence: &Evidence) -> Finding {
             run,
             wanted,
             "the command's / is the caller's /: same device, same inode",
-            "chroot was never called, or not in the process that became the command.",
+            "chroot was never called, or its error was dropped; or it was called in another process than the one that became the command.",
             "Call chroot in the child, after fork and before exec, with the directory that the image was unpacked into.",
             "man 2 chroot",
         );
@@ -517,16 +517,20 @@ fn device_in_archive(evidence: &Evidence) -> Finding {
     if run.end == Ending::NotRun {
         return waits(STARTS);
     }
-    let became = run
+    let unpacked = run
         .seen
-        .as_ref()
-        .and_then(|seen| seen.files.get("opt/null"));
-    if became.is_some_and(|file| file.kind == FileKind::File) {
+        .iter()
+        .flat_map(|seen| DEVICES.iter().map(|name| (name, seen.files.get(*name))));
+    let plain: Vec<String> = unpacked
+        .filter(|(_, file)| file.is_some_and(|file| file.kind == FileKind::File))
+        .map(|(name, file)| format!("/{name}: {}", show_file(file)))
+        .collect();
+    if !plain.is_empty() {
         return fail(
             run,
-            "nothing, or a device, where the archive has a device node",
-            format!("/opt/null: {}", show_file(became)),
-            "The device node was unpacked as a plain file: what is written to it stays there. The tar crate does that with device nodes and FIFOs.",
+            "no plain file where the archive has a device node or a FIFO",
+            plain.join("\n"),
+            "It was unpacked as a plain file: what is written to it stays there. The tar crate does that with device nodes and FIFOs.",
             "Leave out entries of the types Char, Block and Fifo.",
             "man 2 mknod",
         );

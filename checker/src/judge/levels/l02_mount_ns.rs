@@ -67,7 +67,7 @@ pub static LEVEL: Level = Level {
         },
         Check {
             id: "mounts.pts",
-            claim: "/dev/pts is a devpts of its own, and /dev/ptmx opens it",
+            claim: "/dev/pts is a devpts of its own; /dev/ptmx, if there, opens it",
             judge: |evidence| pts(evidence, STARTS),
         },
         Check {
@@ -165,7 +165,7 @@ pub const CLUES: &[Clue] = &[
         more: "man 2 symlink",
     },
     Clue {
-        words: &["/dev/"],
+        words: &["/dev/|ptmx"],
         errno: Errno::EEXIST,
         likely: "Something of that name is there already: this /dev is not a new one. It is the host's, or one that was filled before.",
         next: "Mount a new tmpfs on the container's /dev, then fill it.",
@@ -203,7 +203,7 @@ pub const CLUES: &[Clue] = &[
         words: &["mount"],
         errno: Errno::EINVAL,
         likely: "mount doesn't take these arguments together. Usual reasons: no type (mount's third argument); an option that this file system doesn't know (mode= is tmpfs's and devpts's, ptmxmode= devpts's); a propagation flag (MS_PRIVATE, MS_SLAVE) on a path where nothing is mounted, or together with others than MS_REC.",
-        next: "Look which of the calls it is (strace -f shows all arguments), and make one thing of each call: mount, bind, or change propagation.",
+        next: "Look which of the calls it is, and make one thing of each call: mount, bind, or change propagation.",
         more: "man 2 mount",
     },
     Clue {
@@ -720,7 +720,7 @@ pub fn pts(evidence: &Evidence, starts: &str) -> Finding {
             (_, Some(other)) => (show(other), "Something else is mounted there."),
             (_, None) => (
                 "nothing is mounted on /dev/pts".into(),
-                "devpts was not mounted, or on another path. Without it there are no pseudo-terminals in the container.",
+                "devpts was not mounted, or on another path: Path::join with a name that begins with a slash throws the container's directory away, and what is left is the host's /dev/pts. Without it there are no pseudo-terminals in the container.",
             ),
         };
         return fail(

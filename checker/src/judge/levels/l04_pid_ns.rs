@@ -123,7 +123,7 @@ fn starts(evidence: &Evidence) -> Finding {
             Finding::Fail(Box::new(Diagnosis {
                 likely: "The runtime left with 0 while its command was not there yet. It waited for another process than the one that was to become the command (one between the two, which ended at once), or for none. Then the child is lost in the middle of its steps: its directory is removed; PR_SET_PDEATHSIG (end_with_runtime) kills it when the process that forked it ends; and when PID 1 ends, the kernel kills the rest. If nobody calls exec at all, it looks like this, too.".into(),
                 next: "Wait for the process that execs the command. If there is one between, it has to wait as well, and to leave with the command's status.".into(),
-                more: "man 2 waitpid, man 2 PR_SET_PDEATHSIG".into(),
+                more: "man 2 waitpid, man 2 prctl".into(),
                 ..*diagnosis
             }))
         }

@@ -181,7 +181,7 @@ fn namespaces(evidence: &Evidence) -> Finding {
                     "The namespace is made in some runs only: with --hostname, and not without. Then the container shares its {what} with everybody."
                 ),
                 false => format!(
-                    "{flag} is missing; or it was unshared in another process than the one that becomes the command, or too late: what was forked before stays in the old namespace. So the container shares its {what} with the caller."
+                    "{flag} is missing (flags are joined by |; & leaves what both have, which is nothing); or it was unshared in another process than the one that becomes the command, or too late: what was forked before stays in the old namespace. So the container shares its {what} with the caller."
                 ),
             };
             return fail(

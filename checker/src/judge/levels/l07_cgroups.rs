@@ -99,7 +99,7 @@ pub static LEVEL: Level = Level {
 };
 
 /// Command lines that must be refused: a run's name, the options, and why.
-static NONSENSE: [(&str, &str, &str); 10] = [
+static NONSENSE: [(&str, &str, &str); 12] = [
     (
         "memory-zero",
         "--memory 0",
@@ -112,6 +112,12 @@ static NONSENSE: [(&str, &str, &str); 10] = [
         "the amount of memory is no number",
     ),
     ("memory-unit", "--memory 64x", "x is no unit"),
+    ("memory-empty", "--memory ", "an empty word is no amount"),
+    (
+        "memory-overflow",
+        "--memory 99999999999999g",
+        "more bytes than 64 bits can count",
+    ),
     (
         "memory-too-little",
         "--memory 64",
@@ -870,6 +876,6 @@ fn after_kill(evidence: &Evidence) -> Finding {
         saw,
         likely,
         next,
-        "man 7 cgroups, man 2 flock, man 2 PR_SET_PDEATHSIG",
+        "man 7 cgroups, man 2 flock, man 2 prctl",
     )
 }

@@ -129,12 +129,12 @@ const CLUES: &[Clue] = &[
     Clue {
         words: &["overlay"],
         errno: Errno::EINVAL,
-        likely: "The kernel refuses the options: an option that it doesn't know; a directory missing among lowerdir, upperdir and workdir; the upper and the work directory on different file systems, or one inside the other; an upper directory on an overlay or on a network file system. (The kernel's log says which.)",
+        likely: "The kernel refuses the options: an option that it doesn't know; a directory missing among lowerdir, upperdir and workdir; the upper and the work directory on different file systems, or one inside the other; an upper directory on an overlay or on a network file system.",
         next: "lowerdir=…,upperdir=…,workdir=…,userxattr; upper and work side by side in the container's directory.",
         more: DOCUMENT,
     },
     Clue {
-        words: &["mount", "cache"],
+        words: &["mount|overlay"],
         errno: Errno::ENOENT,
         likely: "One of the directories isn't there: the lower one, the upper, the work directory, or the mount point. After pivot_root or chroot none of them is: the paths are the old root's.",
         next: "Which one is missing? The unpacked image must have been moved to where it is looked for; upper, work and the mount point must have been made; and the mount comes before the root changes.",
@@ -184,9 +184,16 @@ const CLUES: &[Clue] = &[
     },
     Clue {
         words: &["rename"],
+        errno: Errno::ENOENT,
+        likely: "What is to be renamed isn't there, or the directory above the new name. rename takes first what there is, then what it is to be called.",
+        next: "From the directory beside, in which it was unpacked, to the place where it is kept.",
+        more: "man 2 rename",
+    },
+    Clue {
+        words: &["rename"],
         errno: Errno::ENOTEMPTY,
         likely: "The place is taken: another start was faster, and has put the image there. That is good, and no error.",
-        next: "Let one unpack at a time (flock); or take the one that is there, and delete yours.",
+        next: "Who has waited for the lock must look again, before it unpacks: the image may be there by now. Without a lock, take the one that is there, and delete yours.",
         more: "man 2 rename",
     },
     Clue {
@@ -346,8 +353,8 @@ fn no_overlay(run: &Run, seen: &Seen) -> Finding {
             "Mount the overlay on the directory that pivot_root makes the root.",
         ),
         None => (
-            "No overlay was mounted: the container runs on a copy of the image, or in the image itself. Or one was, but on another directory than the one that became the root.",
-            "Mount an overlay on the container's root, in its mount namespace, before /proc and the others are mounted below it; and pivot to that directory.",
+            "No overlay was mounted: the container runs on a copy of the image, or in the image itself. Or one was, on another directory than the one that became the root; or it was covered by what was mounted there afterwards.",
+            "Mount an overlay on the container's root, in its mount namespace, before /proc and the others are mounted below it, and nothing else on the same directory; and pivot to that directory.",
         ),
     };
     let root = mount_of(seen, "/");
@@ -702,7 +709,7 @@ fn ten_at_once(evidence: &Evidence) -> Finding {
             "ten containers start at once, from an image that was never unpacked";
         let (likely, next) = (
             "They all find no unpacked image, and all unpack it into the same place: one deletes or overwrites what another is writing, or takes a half-full directory for the image.",
-            "Let one unpack and the others wait (flock on a directory or a file); or let each unpack into a directory of its own, and move that into place with rename: who comes second finds the place taken, and uses what is there.",
+            "Let one unpack and the others wait (flock on a directory or a file; in Rust keep the lock in a variable with a name, `let _lock`: `let _` lets go of it at once), and look again when the wait is over; or let each unpack into a directory of its own, and move that into place with rename: who comes second finds the place taken, and uses what is there.",
         );
         let gave_up = ["EAGAIN", "EWOULDBLOCK", "temporarily unavailable"]
             .iter()

@@ -28,7 +28,8 @@ pub static ALL: &[&Level] = &[
 
 /// The level of this number, name, or beginning of a name.
 ///
-/// Errors: the names that come nearest, if none or more than one fits.
+/// Errors: those that it may stand for, if more than one fits; otherwise those that come
+/// near, which may be none.
 pub fn find(wanted: &str) -> Result<&'static Level, Vec<String>> {
     let wanted = wanted.trim_end_matches('/');
     let wanted = wanted.rsplit('/').next().unwrap_or(wanted).to_lowercase();
@@ -54,30 +55,25 @@ pub fn find(wanted: &str) -> Result<&'static Level, Vec<String>> {
         .collect();
     match fits[..] {
         [one] => Ok(one),
-        [] => {
-            let mut all: Vec<_> = ALL.iter().map(|level| level.folder()).collect();
-            all.sort_by_key(|name| {
-                distance(wanted, name.split_once('-').map_or("", |(_, name)| name))
-            });
-            all.truncate(3);
-            Err(all)
-        }
+        [] => Err(near(wanted)),
         _ => Err(fits.iter().map(|level| level.folder()).collect()),
     }
 }
 
-/// How many letters must be changed to make one word the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
+/// The levels whose names are nearly this word, or begin so; the nearest first.
+fn near(word: &str) -> Vec<String> {
+    let letters = word.chars().count();
+    let distance = |level: &&&Level| {
+        let beginning: String = level.name.chars().take(letters).collect();
+        let [whole, begun] = [level.name, &beginning]
+            .map(|name| strsim::damerau_levenshtein(word, name));
+        whole.min(begun)
+    };
+    let mut all: Vec<_> = ALL
+        .iter()
+        .filter(|level| distance(level) <= letters.div_ceil(3))
+        .collect();
+    all.sort_by_key(distance);
+    all.truncate(3);
+    all.iter().map(|level| level.folder()).collect()
 }
