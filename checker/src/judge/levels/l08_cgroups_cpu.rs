@@ -156,6 +156,9 @@ fn runs() -> Vec<Plan> {
         Step::Until("throttled", |run, seen| {
             since_seen(run, seen, "nr_throttled").is_none_or(|n| n >= OFTEN)
         }),
+        // Before anything is frozen: what a wrong pause does to the others isn't theirs.
+        Step::OthersRun(CONTENDED.0, "begin"),
+        Step::LookAll("end"),
         Step::Until("waiting", waits_for_its_period),
         Step::Call("pause"),
         Step::LookAll("paused"),
@@ -166,8 +169,6 @@ fn runs() -> Vec<Plan> {
         Step::Thaw,
         Step::CallUnknown("pause"),
         Step::Thaw,
-        Step::OthersRun(CONTENDED.0, "begin"),
-        Step::LookAll("end"),
     ];
     let mut all = vec![
         look.with(&format!("--cpus {some} --cpu-shares {SHARES}")),
@@ -614,6 +615,15 @@ fn done_well(run: &Run, word: &str) -> Result<(), Finding> {
             "The group was found, and the kernel never said that it is done: nothing was written that starts it, or the answer is looked for in the wrong place.",
             "Version 2: write to cgroup.freeze, look for the line \"frozen 1\" in cgroup.events. Version 1: write to freezer.state, and read it.",
         ),
+        _ if ["EINVAL", "Invalid argument"]
+            .iter()
+            .any(|word| call.stderr.contains(word)) =>
+        {
+            (
+                "The group was found, and the kernel doesn't know the word that was written (EINVAL).",
+                "Version 1: freezer.state takes FROZEN and THAWED. Version 2: cgroup.freeze takes 1 and 0.",
+            )
+        }
         _ => (
             "The container wasn't found by its id, or its group couldn't be written to. The id is what its host name is by default. On version 1 the freezer has a tree of its own: who has no group there isn't found there.",
             "Name the group after the id, make it in the freezer's tree as well, and look for it where `run` makes it.",
