@@ -18,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from adapter import check_image, look_up, run_tar, wait_for
 from cgroups import identify, is_stale
@@ -271,18 +272,26 @@ def tools():
 
 
 def tell(words, identifier):
-    """Has runc do something to a container. It says on several lines why it can't."""
-    done = subprocess.run(
-        [*base(), *words, identifier],
-        env=tools(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.decode(errors="backslashreplace").split()
-        raise Failed(f"{words[0]} {identifier}: {' '.join(said)}")
-    return 0
+    """Has runc do something to a container. It says on several lines why it can't.
+
+    On version 1 runc gives up on a freezer after a fifth of a second. A process that
+    its quota holds back is frozen only when it runs again, which takes longer on a busy
+    machine: to try again is the caller's part, say its authors (opencontainers/runc,
+    pull request 4388)."""
+    patience = time.monotonic() + 5
+    while True:
+        done = subprocess.run(
+            [*base(), *words, identifier],
+            env=tools(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        if not done.returncode:
+            return 0
+        if b"unable to freeze" not in done.stderr or time.monotonic() > patience:
+            said = done.stderr.decode(errors="backslashreplace").split()
+            raise Failed(f"{words[0]} {identifier}: {' '.join(said)}")
 
 
 def sweep():
