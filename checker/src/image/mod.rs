@@ -63,11 +63,15 @@ pub fn ensure(name: &str) -> Result<PathBuf> {
 
 fn ensure_in(store: &Store, name: &str) -> Result<PathBuf> {
     let path = store.path(name)?;
-    let there = path.is_file();
-    if name == DEFAULT && (!there || base::is_outdated(&path)) {
-        return Ok(base::make(store, name)?.image.path);
+    let wanted = || !path.is_file() || base::is_outdated(&path);
+    if name == DEFAULT && wanted() {
+        // One that is put in place of another's would pull it from under who mounts it.
+        let _turn = store.turn()?;
+        if wanted() {
+            return Ok(base::make(store, name)?.image.path);
+        }
     }
-    if !there {
+    if !path.is_file() {
         bail!("there is no image {name}; {}", store.inventory()?);
     }
     Ok(path)

@@ -155,6 +155,16 @@ impl Store {
         }
     }
 
+    /// The right to make what isn't there, for as long as this is held: others wait.
+    pub fn turn(&self) -> Result<Flock<File>> {
+        let directory = File::open(&self.directory).map_err(named);
+        let lock = directory.and_then(|directory| {
+            let taken = Flock::lock(directory, FlockArg::LockExclusive);
+            Ok(taken.map_err(|(_, errno)| errno)?)
+        });
+        lock.with_context(|| format!("flock {}", self.directory.display()))
+    }
+
     /// A file to write image `name` to. Drafts that a killed process left are
     /// removed.
     pub fn draft(&self, name: &str) -> Result<Draft> {

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -556,6 +557,20 @@ fn an_import_killed_midway_is_swept_and_a_living_one_is_not() {
     assert!(living.wait().unwrap().success());
     assert_eq!(scratch.names(), ["base.tar", "other.tar", "whole"]);
     assert_eq!(fs::read(&before).unwrap(), archive);
+}
+
+#[test]
+fn who_needs_it_at_the_same_time_makes_it_once() {
+    let scratch = Scratch::new();
+    let inode = || {
+        let path = ensure_in(&scratch.store(), "base").unwrap();
+        fs::metadata(path).unwrap().ino()
+    };
+    let all: Vec<u64> = thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(inode)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
 }
 
 #[test]
