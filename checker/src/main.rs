@@ -14,6 +14,7 @@ mod author;
 mod belt;
 mod commands;
 mod doctor;
+mod errand;
 mod evidence;
 mod image;
 mod judge;
@@ -121,6 +122,7 @@ fn main() -> ExitCode {
         eprintln!("listen: {}", probe::show_listen());
         return ExitCode::FAILURE;
     }
+    errand::end_with_caller();
     // Whoever starts the checker may ignore it: then nothing can be waited for.
     sys::default_action(nix::sys::signal::Signal::SIGCHLD);
     let cli = match Cli::try_parse() {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use crate::errand;
 use crate::judge::{Outcome, Verdict};
 
 /// The exit status: the meanings are part of the contract with scripts.
@@ -57,12 +58,28 @@ pub fn width() -> usize {
 
 /// Columns of the terminal, within what reads well; if it is one.
 pub fn columns() -> Option<usize> {
+    let columns = window_columns().filter(|columns| *columns > 0);
+    columns.map(|columns| columns.clamp(40, 110))
+}
+
+/// Columns of the terminal, as few as there are and 120 at most; 100 without a
+/// terminal, or where it doesn't say.
+pub fn window() -> usize {
+    let columns = window_columns().filter(|columns| *columns > 0);
+    columns.map_or(100, |columns| columns.min(120))
+}
+
+fn window_columns() -> Option<usize> {
     let out = std::io::stdout();
+    if errand::is_one() && !out.is_terminal() {
+        // What it says, another process shows, and says how wide.
+        return std::env::var("COLUMNS").ok()?.parse().ok();
+    }
     let size = out
         .is_terminal()
         .then(|| crate::sys::window_size(&out).ok())
         .flatten();
-    size.map(|size| usize::from(size.ws_col).clamp(40, 110))
+    size.map(|size| usize::from(size.ws_col))
 }
 
 /// The kernel's release, as `uname -r` says it.
