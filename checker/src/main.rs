@@ -2,7 +2,8 @@
 //!
 //! Read `observe` (run it, look at it; the sandbox is `belt`), then `judge` (what
 //! must hold, and which evidence of which mistake), then `render`. `commands` puts
-//! them together; `author` and `image` are for levels and images.
+//! them together; `author` and `image` are for levels and images; `progress` is the
+//! learner's.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -18,21 +19,27 @@ mod errand;
 mod evidence;
 mod image;
 mod judge;
+mod lesson;
 mod observe;
+mod owner;
 mod probe;
+mod progress;
 mod render;
+mod state;
 mod status;
 mod sys;
 mod terminal;
 mod text;
 mod workspace;
 
+use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use status::Status;
 use text::say;
@@ -65,10 +72,18 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
-    /// List the levels.
+    /// List the levels, and how far you are.
     List,
-    /// The next step, without changing anything.
+    /// The next step, without changing anything of yours.
     Hint(commands::hint::Options),
+    /// Your level against the finished one: `-` yours, `+` the finished one's.
+    Diff(commands::diff::Options),
+    /// Start a level over. A copy of your work is kept.
+    Reset(commands::reset::Options),
+    /// Put the finished level in place of yours. A copy of your work is kept.
+    Solve(commands::solve::Options),
+    /// Build later levels on your own crate instead of the finished one.
+    Own(commands::own::Options),
     /// Make, import, list images.
     Image {
         #[command(subcommand)]
@@ -79,6 +94,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// A script that lets your shell complete `cargo checker …`.
+    ///
+    /// bash: cargo checker completions bash >~/.checker.bash
+    ///       and at the end of ~/.bashrc: source ~/.checker.bash
+    ///
+    /// zsh:  cargo checker completions zsh >~/.checker.zsh
+    ///       and at the end of ~/.zshrc: autoload -U compinit && compinit
+    ///                                   source ~/.checker.zsh
+    ///
+    /// fish: cargo checker completions fish >~/.config/fish/conf.d/checker.fish
+    ///
+    /// Then start a new shell.
+    #[command(verbatim_doc_comment)]
+    Completions(commands::completions::Options),
     /// For those who write levels.
     Author {
         #[command(subcommand)]
@@ -127,7 +156,11 @@ fn main() -> ExitCode {
     sys::default_action(nix::sys::signal::Signal::SIGCHLD);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => {
+            let _ = error.print();
+            hint_at_level(&error);
+            return ExitCode::from(error.exit_code() as u8);
+        }
     };
     match run(cli.command) {
         Ok(status) => status.into(),
@@ -135,6 +168,25 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             Status::Usage.into()
         }
+    }
+}
+
+/// A level in place of a command: which one was meant?
+fn hint_at_level(error: &clap::Error) {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word))
+            if env::args().nth(1).as_ref() == Some(word) =>
+        {
+            word
+        }
+        _ => return,
+    };
+    match judge::levels::find(word) {
+        Ok(level) => {
+            eprintln!("\nto judge it: cargo checker check {}", level.number);
+        }
+        Err(near) if near.is_empty() => {}
+        Err(near) => eprintln!("\nif you mean a level: {}", near.join(", ")),
     }
 }
 
@@ -150,6 +202,13 @@ fn run(command: Option<Command>) -> Result<Status> {
         }) => try_level(&level, solution, outside, &arguments),
         Some(Command::List) => commands::list::list(),
         Some(Command::Hint(options)) => commands::hint::hint(&options),
+        Some(Command::Diff(options)) => commands::diff::diff(&options),
+        Some(Command::Reset(options)) => commands::reset::reset(&options),
+        Some(Command::Solve(options)) => commands::solve::solve(&options),
+        Some(Command::Own(options)) => commands::own::own(&options),
+        Some(Command::Completions(options)) => {
+            commands::completions::completions(&options, Cli::command())
+        }
         Some(Command::Image { action }) => commands::image::image(&action),
         Some(Command::Doctor { json }) => examine(json),
         Some(Command::Author {
@@ -201,9 +260,9 @@ fn try_level(
             )?;
             Ok(Status::Own(status as u8))
         }
-        Build::Failed(output) => {
-            eprint!("{output}");
-            bail!("{package} doesn't compile");
+        Build::Not(verdict) => {
+            let outcome = commands::check::unjudged(level, &package, verdict);
+            Ok(commands::check::excuse(&outcome))
         }
     }
 }

@@ -153,6 +153,16 @@ pub fn default_action(signal: nix::sys::signal::Signal) {
     unsafe { libc::signal(signal as libc::c_int, libc::SIG_DFL) };
 }
 
+/// Should this process end, however that comes, the one that `command` starts is asked
+/// to (SIGTERM).
+pub fn end_with_us(command: &mut std::process::Command) {
+    use nix::sys::{prctl, signal::Signal};
+    use std::os::unix::process::CommandExt;
+    let ask = || Ok(prctl::set_pdeathsig(Signal::SIGTERM)?);
+    // SAFETY: between fork and exec there is one system call, and no memory is taken.
+    unsafe { command.pre_exec(ask) };
+}
+
 /// Make `fd` the controlling terminal of the calling session leader (TIOCSCTTY).
 pub fn take_terminal(fd: &impl AsFd) -> nix::Result<()> {
     // SAFETY: the third argument is a plain number for this request.

@@ -4,7 +4,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{can_sandbox, levels, root, run, stderr, stdout};
+use common::{can_sandbox, checker, levels, root, run, state, stderr, stdout};
 
 #[test]
 fn wrong_usage_is_2() {
@@ -60,6 +60,7 @@ fn a_caller_that_ignores_its_children_changes_nothing() {
     let status = Command::new("sh")
         .args(["-c", words, "sh", env!("CARGO_BIN_EXE_checker")])
         .current_dir(root())
+        .env("XDG_STATE_HOME", state())
         .output()
         .expect("sh")
         .status;
@@ -106,4 +107,20 @@ fn hints_come_in_three_steps() {
             assert!(stdout(&output).lines().count() > 3, "hint {level} {step}");
         }
     }
+}
+
+#[test]
+fn where_cargo_cannot_write_nothing_is_said_about_the_level() {
+    // Not even root can make a folder there.
+    let check = |options: &[&str]| {
+        let mut check = checker(&["check", "00"]);
+        check.args(options).env("CARGO_TARGET_DIR", "/sys/nowhere");
+        check.output().expect("the checker can be started")
+    };
+    let level = levels(&check(&["--json"])).remove(0);
+    assert_eq!(level["verdict"], "cannot", "{level}");
+    let cure = level["cure"].as_str().unwrap_or_default();
+    assert!(cure.contains("CARGO_TARGET_DIR="), "{level}");
+    assert_eq!(check(&[]).status.code(), Some(0));
+    assert_eq!(check(&["--strict"]).status.code(), Some(1));
 }

@@ -41,7 +41,10 @@ fn checker(level: &str) -> Command {
 
 fn prepare(command: &mut Command) {
     let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/try_level");
-    command.env("RUBBER_CRAB_HOME", home).env("TERM", "dumb");
+    command
+        .env("RUBBER_CRAB_HOME", home)
+        .env("XDG_STATE_HOME", home)
+        .env("TERM", "dumb");
 }
 
 struct Screen {

@@ -2,10 +2,12 @@
 //!
 //! `markers` reads the exercises that a solution's source marks, and makes the
 //! skeleton's source, pure; `sync` does that for whole crates and keeps what a
-//! learner has edited; `lines` shows where two texts differ. Read them in that order.
+//! learner has edited; `sources` has one level in all its versions; `lines` shows where
+//! two texts differ. Read them in that order.
 
-mod lines;
+pub mod lines;
 mod markers;
+pub mod sources;
 mod sync;
 pub mod variations;
 

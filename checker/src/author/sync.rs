@@ -13,7 +13,7 @@ use std::{fmt, fs};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::lines::difference;
-use super::markers;
+use super::markers::{self, MarkerError};
 
 /// The record, in `levels/`.
 const RECORD: &str = ".derived";
@@ -201,21 +201,12 @@ fn plan(solutions: &Path) -> Result<BTreeMap<PathBuf, String>> {
             continue;
         }
         let mut numbers = Vec::new();
-        for file in files(&crate_dir, Path::new(""))? {
-            let path = crate_dir.join(&file);
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("read {}", path.display()))?;
-            let derived = if file.extension() == Some(OsStr::new("rs")) {
-                let found = markers::exercises(&text);
-                let found = found.with_context(|| path.display().to_string())?;
-                numbers.extend(found.iter().map(|exercise| exercise.number));
-                markers::derive(&text).with_context(|| path.display().to_string())?
-            } else if file == Path::new("Cargo.toml") {
-                manifest(&text).with_context(|| path.display().to_string())?
-            } else {
-                text
-            };
-            wanted.insert(Path::new(&level).join(file), derived);
+        for (file, text) in derived(&crate_dir, |text| {
+            let found = markers::exercises(text)?;
+            numbers.extend(found.iter().map(|exercise| exercise.number));
+            markers::derive(text)
+        })? {
+            wanted.insert(Path::new(&level).join(file), text);
         }
         numbers.sort();
         let all = numbers.iter().copied().eq(1..=numbers.len() as u32);
@@ -223,6 +214,29 @@ fn plan(solutions: &Path) -> Result<BTreeMap<PathBuf, String>> {
             all,
             "{level}: exercises must count from 1 without a gap: {numbers:?}"
         );
+    }
+    Ok(wanted)
+}
+
+/// The files of a level, by their path in its folder: those of its solution, with
+/// `derive` applied to the program, and the manifest under the level's name.
+pub(super) fn derived(
+    solution: &Path,
+    mut derive: impl FnMut(&str) -> Result<String, MarkerError>,
+) -> Result<BTreeMap<PathBuf, String>> {
+    let mut wanted = BTreeMap::new();
+    for file in files(solution, Path::new(""))? {
+        let path = solution.join(&file);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("read {}", path.display()))?;
+        let derived = if file.extension() == Some(OsStr::new("rs")) {
+            derive(&text).with_context(|| path.display().to_string())?
+        } else if file == Path::new("Cargo.toml") {
+            manifest(&text).with_context(|| path.display().to_string())?
+        } else {
+            text
+        };
+        wanted.insert(file, derived);
     }
     Ok(wanted)
 }
@@ -245,7 +259,7 @@ fn manifest(text: &str) -> Result<String> {
 }
 
 /// The files of a crate, sorted, without those that are hidden or no source.
-fn files(crate_dir: &Path, below: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(crate_dir: &Path, below: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for name in entries(&crate_dir.join(below))? {
         let path = below.join(&name);

@@ -26,6 +26,7 @@ use super::markers::{exercises, solved, undo};
 use crate::belt;
 use crate::judge::Level;
 use crate::judge::levels::ALL;
+use crate::workspace::{self, Whose};
 
 /// A finished level with something changed.
 pub struct Variation {
@@ -219,7 +220,11 @@ fn replace(text: &str, old: &str, new: &str) -> Result<String> {
 /// Write a workspace with one crate for each variation. It stands on the same
 /// finished levels and the same Cargo.lock as the project.
 pub fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
-    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let mut manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    for level in ALL {
+        // Whatever `own` says.
+        manifest = workspace::build_on(&manifest, level, Whose::Solution);
+    }
     let members: Vec<String> =
         all.iter().map(|v| format!("{:?}", v.package())).collect();
     // The checker itself, and its profile, have no place there.

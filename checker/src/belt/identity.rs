@@ -7,11 +7,9 @@ use anyhow::{Context, Result, anyhow};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
-use nix::unistd::{
-    ForkResult, Gid, Uid, getegid, geteuid, pipe, read, setfsgid, setfsuid,
-};
+use nix::unistd::{ForkResult, Gid, Uid, getegid, geteuid, pipe, read};
 
-use crate::sys;
+use crate::{owner, sys};
 
 /// The ids that root's sandboxes stand for on the host: above everything that
 /// distributions and systemd hand out (systemd's docs/UIDS-GIDS.md). The kernel counts
@@ -62,12 +60,10 @@ impl Identity {
     /// (EOVERFLOW).
     pub fn acting<T>(self, deed: impl FnOnce() -> T) -> T {
         let mask = umask(USUAL_UMASK);
-        let gid = setfsgid(Gid::from_raw(self.gid));
-        let uid = setfsuid(Uid::from_raw(self.uid));
+        let sandbox_root = owner::in_place_of(self.uid, self.gid);
         let done = deed();
         umask(mask);
-        setfsuid(uid);
-        setfsgid(gid);
+        drop(sandbox_root);
         done
     }
 

@@ -1,5 +1,7 @@
 //! `check`: build, run, judge, tell.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -7,9 +9,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::belt::{Fit, Refused, Shown, scope};
+use crate::errand;
+use crate::evidence::Evidence;
 use crate::judge::levels::{self, ALL};
 use crate::judge::{Finding, Judgement, Level, Outcome, Verdict};
+use crate::lesson::{self, next_level};
 use crate::observe::{Program, observe};
+use crate::progress::Progress;
 use crate::render::{json, terminal};
 use crate::status::Status;
 use crate::text::say;
@@ -70,6 +76,9 @@ pub fn check(options: &Options) -> Result<Status> {
             judge_all(&levels, whose, limit, options.evidence.as_deref())?
         }
     };
+    if own_work {
+        remember(&levels, &outcomes);
+    }
     if options.json {
         say(&json::render(&outcomes, crate::status::kernel()));
     } else {
@@ -83,7 +92,8 @@ pub fn check(options: &Options) -> Result<Status> {
         if outcomes.len() > 1 {
             say(&terminal::summary(&outcomes));
         } else if own_work && outcomes[0].verdict == Verdict::Pass {
-            say(&farewell(levels[0]));
+            let way = lesson::farewell(&workspace::root()?, levels[0], false);
+            say(&format!("\n{}\n", way.join("\n")));
         }
     }
     Ok(Status::of(&outcomes, options.strict))
@@ -96,26 +106,28 @@ pub fn prepare(levels: &[&Level]) {
     }
 }
 
-/// A learner's level is done: what now?
-fn farewell(done: &Level) -> String {
-    let mut text = format!("\nNow you know {}.\n", done.learned);
-    let lesson = Whose::Learner.folder(done);
-    text +=
-        "Take out #![allow(…)] at the top, and try the experiments of the lesson:\n";
-    text += &format!("  {}/README.md, \"See it\"\n", lesson.display());
-    let next = ALL
-        .iter()
-        .skip_while(|level| level.number != done.number)
-        .nth(1);
-    if let Some(next) = next {
-        let folder = Whose::Learner.folder(next);
-        text += &format!(
-            "Next: level {}, {}/README.md\n",
-            next.number,
-            folder.display()
-        );
+/// Note what the learner's levels came to. Who asks for a single one is at that level,
+/// and when it passes, at the next one to do.
+fn remember(levels: &[&'static Level], outcomes: &[Outcome]) {
+    let mut progress = Progress::load();
+    let before = progress.current().map(|level| level.number);
+    for outcome in outcomes {
+        progress.note(outcome);
     }
-    text
+    let ([level], [outcome]) = (levels, outcomes) else {
+        return;
+    };
+    if outcome.verdict != Verdict::Pass {
+        progress.choose(level);
+    } else if before == Some(level.number) && !errand::is_one() {
+        // In the workshop there is a key for that.
+        let later =
+            std::iter::successors(next_level(level), |level| next_level(level));
+        let undone = later.into_iter().find(|one| !progress.is_passed(one));
+        if let Some(undone) = undone {
+            progress.choose(undone);
+        }
+    }
 }
 
 fn chosen(options: &Options) -> Result<Vec<&'static Level>> {
@@ -128,7 +140,7 @@ fn chosen(options: &Options) -> Result<Vec<&'static Level>> {
     if options.levels.is_empty() {
         bail!("which level? Name one, or say --all");
     }
-    options.levels.iter().map(|name| find(name)).collect()
+    super::levels_of(&options.levels)
 }
 
 /// The level of this name. Errors: none is meant; with the nearest ones.
@@ -141,6 +153,9 @@ pub fn find(name: &str) -> Result<&'static Level> {
                 ALL[0].number,
                 ALL[ALL.len() - 1].number
             )
+        }
+        Err(near) if near.is_empty() => {
+            bail!("no level {name:?}: `cargo checker list` shows all")
         }
         Err(near) => bail!("no level {name:?}: did you mean {}?", near.join(" or ")),
     }
@@ -166,18 +181,23 @@ pub fn judge_all(
             Build::Done(path) => {
                 judge(level, &level_program(&package, path, limit), evidence)
             }
-            Build::Failed(output) => Outcome {
-                level: level.number.into(),
-                name: level.name.into(),
-                program: package,
-                verdict: Verdict::Unbuilt { output },
-                checks: Vec::new(),
-                milliseconds: 0,
-            },
+            Build::Not(verdict) => unjudged(level, &package, verdict),
         };
         outcomes.push(outcome);
     }
     Ok(outcomes)
+}
+
+/// The outcome of a program that was never run.
+pub fn unjudged(level: &Level, program: &str, verdict: Verdict) -> Outcome {
+    Outcome {
+        level: level.number.into(),
+        name: level.name.into(),
+        program: program.into(),
+        verdict,
+        checks: Vec::new(),
+        milliseconds: 0,
+    }
 }
 
 /// A level's program: it is shown in the sandbox under its package's name.
@@ -204,7 +224,7 @@ pub fn level_program(
 }
 
 /// Somebody's own program: it stays where it is, with what lies beside it.
-fn own_program(path: &Path, limit: Duration) -> Result<Program> {
+pub fn own_program(path: &Path, limit: Duration) -> Result<Program> {
     let path = std::path::absolute(path)?;
     let name = path
         .file_name()
@@ -241,15 +261,34 @@ fn own_program(path: &Path, limit: Duration) -> Result<Program> {
     })
 }
 
+/// Say why there is nothing to see.
+pub fn excuse(outcome: &Outcome) -> Status {
+    let because = match outcome.verdict {
+        Verdict::Fail => "its command never started",
+        Verdict::Unbuilt { .. } => "it doesn't compile",
+        Verdict::Cannot { .. } => "this host can't show it",
+        _ => "the checker is at fault",
+    };
+    say(&format!("nothing to see yet: {because}\n"));
+    let style = terminal::Style {
+        width: crate::status::width(),
+        verbose: false,
+    };
+    say(&terminal::outcome(outcome, style));
+    match outcome.verdict {
+        Verdict::Broken { .. } => Status::Broken,
+        _ => Status::Failure,
+    }
+}
+
 /// Observe and judge one program.
 pub fn judge(level: &Level, program: &Program, evidence: Option<&Path>) -> Outcome {
     let begun = Instant::now();
     let (verdict, checks) = match observe(level, program) {
         Ok(seen) => {
             if let Some(path) = evidence {
-                let text = serde_json::to_string_pretty(&seen).unwrap_or_default();
-                if let Err(error) = std::fs::write(path, text) {
-                    eprintln!("write {}: {error}", path.display());
+                if let Err(error) = write(path, &seen) {
+                    eprintln!("write {}: {error:#}", path.display());
                 }
             }
             let checks = level.judge(&seen);
@@ -265,6 +304,13 @@ pub fn judge(level: &Level, program: &Program, evidence: Option<&Path>) -> Outco
         checks,
         milliseconds: begun.elapsed().as_millis() as u64,
     }
+}
+
+/// Evidence may be long: it isn't put together in memory first.
+fn write(path: &Path, seen: &Evidence) -> Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, seen)?;
+    Ok(file.flush()?)
 }
 
 fn verdict(checks: &[Judgement]) -> Verdict {
@@ -285,7 +331,7 @@ fn verdict(checks: &[Judgement]) -> Verdict {
 }
 
 /// Without evidence: can this host not do it, or is the checker at fault?
-fn no_verdict(error: &anyhow::Error, level: &Level) -> Verdict {
+pub fn no_verdict(error: &anyhow::Error, level: &Level) -> Verdict {
     match error.downcast_ref::<Refused>() {
         Some(refused) => {
             let (reason, cure) = crate::doctor::explain(refused, level.number);

@@ -1,17 +1,20 @@
 //! No command: where am I, and what is next?
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use colored::Colorize;
 
 use super::check::{judge_all, prepare};
+use crate::author::sources;
 use crate::judge::levels::ALL;
-use crate::judge::{Outcome, Verdict};
+use crate::judge::{Level, Outcome, Verdict};
+use crate::progress::Progress;
 use crate::render::terminal;
 use crate::status::{Status, width};
 use crate::text::say;
-use crate::workspace::Whose;
+use crate::workspace::{self, Whose};
 
 /// Judge the levels in their order, and show the first one that isn't done.
 pub fn status() -> Result<Status> {
@@ -21,10 +24,14 @@ pub fn status() -> Result<Status> {
         "Rubber Crab".bold()
     ));
     let outcomes = judge_all(ALL, Whose::Learner, Duration::from_secs(10), None)?;
+    let mut progress = Progress::load();
+    for outcome in &outcomes {
+        progress.note(outcome);
+    }
     for (level, outcome) in ALL.iter().zip(&outcomes) {
         say(&format!(
             "  {} {}  {:<12} {}\n",
-            mark(outcome),
+            mark(level, outcome),
             level.number,
             level.name,
             level.title
@@ -71,8 +78,17 @@ pub fn status() -> Result<Status> {
     Ok(Status::of(&outcomes, false))
 }
 
-fn mark(outcome: &Outcome) -> String {
+/// Is the level as the learner first found it?
+fn is_untouched(level: &Level) -> bool {
+    let same = |root: PathBuf| -> Result<bool> {
+        Ok(sources::learners(&root, level)? == sources::skeleton(&root, level)?)
+    };
+    workspace::root().and_then(same).unwrap_or(false)
+}
+
+fn mark(level: &Level, outcome: &Outcome) -> String {
     match &outcome.verdict {
+        Verdict::Fail if is_untouched(level) => "· not yet".dimmed().to_string(),
         Verdict::Pass => format!("{} pass   ", "✓".green()),
         Verdict::Fail => format!("{} fail   ", "✗".red()),
         Verdict::Unbuilt { .. } => format!("{} unbuilt", "✗".red()),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::check::{find, judge, level_program, prepare};
+use super::check::{find, judge, level_program, prepare, unjudged};
 use crate::author::variations::{self, Need, Variation};
 use crate::judge::levels::ALL;
 use crate::judge::{Finding, Level, Outcome, Verdict};
@@ -151,7 +151,9 @@ fn built(target: &Path, all: &[Variation]) -> BTreeMap<String, Build> {
         let path = target.join("debug").join(variation.package());
         let build = match path.is_file() {
             true => Build::Done(path),
-            false => Build::Failed("not built: first use --build-only\n".into()),
+            false => Build::Not(Verdict::Unbuilt {
+                output: "not built: first use --build-only\n".into(),
+            }),
         };
         (variation.package(), build)
     };
@@ -161,8 +163,13 @@ fn built(target: &Path, all: &[Variation]) -> BTreeMap<String, Build> {
 fn tell_builds(builds: &BTreeMap<String, Build>) -> Status {
     let mut status = Status::Success;
     for (package, build) in builds {
-        if let Build::Failed(output) = build {
-            say(&format!("✗ {package}\n{output}\n"));
+        if let Build::Not(verdict) = build {
+            let (Verdict::Unbuilt { output: why }
+            | Verdict::Cannot { reason: why, .. }) = verdict
+            else {
+                continue;
+            };
+            say(&format!("✗ {package}\n{why}\n"));
             status = Status::Failure;
         }
     }
@@ -194,14 +201,7 @@ fn outcome(variation: &Variation, build: Build, limit: Duration) -> Outcome {
         Build::Done(path) => {
             judge(variation.level, &level_program(&name, path, limit), None)
         }
-        Build::Failed(output) => Outcome {
-            level: variation.level.number.into(),
-            name: variation.level.name.into(),
-            program: name,
-            verdict: Verdict::Unbuilt { output },
-            checks: Vec::new(),
-            milliseconds: 0,
-        },
+        Build::Not(verdict) => unjudged(variation.level, &name, verdict),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one machine-readable form; every other format is made from it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::judge::Outcome;
 
@@ -26,4 +26,18 @@ pub fn render(outcomes: &[Outcome], kernel: String) -> String {
     };
     let text = serde_json::to_string_pretty(&report);
     text.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
+}
+
+/// The outcome of the one level that a report is about; `None` if it is no such report.
+pub fn read(report: &str) -> Option<Outcome> {
+    #[derive(Deserialize)]
+    struct One {
+        schema: u32,
+        levels: Vec<Outcome>,
+    }
+    let one: One = serde_json::from_str(report).ok()?;
+    one.levels
+        .into_iter()
+        .next()
+        .filter(|_| one.schema == SCHEMA)
 }

@@ -18,35 +18,7 @@ pub struct Style {
 
 /// One level's outcome.
 pub fn outcome(outcome: &Outcome, style: Style) -> String {
-    let mut out = String::new();
-    let name = format!("{} {}", outcome.level, outcome.name).bold();
-    let count = outcome.checks.len();
-    let passed = passed(&outcome.checks);
-    let headline = match &outcome.verdict {
-        Verdict::Pass => {
-            format!("{} all {count} checks hold", "pass".green().bold())
-        }
-        Verdict::Fail => {
-            format!("{} {passed} of {count} checks hold", "fail".red().bold())
-        }
-        Verdict::Unbuilt { .. } => {
-            format!("{} it doesn't compile", "unbuilt".red().bold())
-        }
-        Verdict::Cannot { .. } => {
-            format!("{} this host can't show it", "cannot".yellow().bold())
-        }
-        Verdict::Broken { .. } => {
-            format!(
-                "{} the checker is at fault, not you",
-                "broken".magenta().bold()
-            )
-        }
-    };
-    let time = match outcome.milliseconds {
-        0 => String::new(),
-        ms => format!("  {}", format!("{ms} ms").dimmed()),
-    };
-    let _ = writeln!(out, "{name}  ({})  {headline}{time}", outcome.program);
+    let mut out = format!("{}\n", headline(outcome));
     match &outcome.verdict {
         Verdict::Unbuilt { output } => {
             let _ = write!(out, "{output}");
@@ -90,6 +62,42 @@ pub fn outcome(outcome: &Outcome, style: Style) -> String {
         let _ = writeln!(out, "    {}", more.dimmed());
     }
     out
+}
+
+/// The level, the program, and the verdict in a few words.
+pub fn headline(outcome: &Outcome) -> String {
+    let name = format!("{} {}", outcome.level, outcome.name).bold();
+    let count = outcome.checks.len();
+    let passed = passed(&outcome.checks);
+    let headline = match &outcome.verdict {
+        Verdict::Pass => {
+            format!("{}: all {count} checks hold", "pass".green().bold())
+        }
+        Verdict::Fail => {
+            format!("{}: {passed} of {count} checks hold", "fail".red().bold())
+        }
+        Verdict::Unbuilt { .. } => {
+            format!("{}: it doesn't compile", "unbuilt".red().bold())
+        }
+        Verdict::Cannot { .. } => {
+            format!("{}: this host can't show it", "cannot".yellow().bold())
+        }
+        Verdict::Broken { .. } => {
+            format!(
+                "{}: the checker is at fault, not you",
+                "broken".magenta().bold()
+            )
+        }
+    };
+    let time = match outcome.milliseconds {
+        0 => String::new(),
+        ms @ 1..10_000 => format!("  {}", format!("{ms} ms").dimmed()),
+        ms => {
+            let seconds = ms as f64 / 1000.0;
+            format!("  {}", format!("{seconds:.1} s").dimmed())
+        }
+    };
+    format!("{name}  ({})  {headline}{time}", outcome.program)
 }
 
 fn passed(checks: &[Judgement]) -> usize {

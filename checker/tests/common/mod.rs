@@ -2,9 +2,13 @@
 //! host can't run.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 /// The project's folder.
@@ -16,6 +20,18 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
+/// What the tests of one file do is no progress of who runs them: this is in place of
+/// their state folder, empty in the beginning.
+pub fn state() -> &'static Path {
+    static STATE: OnceLock<PathBuf> = OnceLock::new();
+    STATE.get_or_init(|| {
+        let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+        let state = state.join(env!("CARGO_CRATE_NAME"));
+        let _ = fs::remove_dir_all(&state);
+        state
+    })
+}
+
 /// The checker, in the project's folder, without a terminal.
 pub fn checker(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_checker"));
@@ -23,6 +39,7 @@ pub fn checker(arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(root())
         .env_remove("RUST_BACKTRACE")
+        .env("XDG_STATE_HOME", state())
         .stdin(Stdio::null());
     command
 }
@@ -73,6 +90,24 @@ pub fn can_sandbox() -> bool {
     cannot(level["reason"].as_str().unwrap_or("no reason given"))
 }
 
+/// The levels that need control groups, which ordinary users often don't have.
+const WITH_GROUPS: [&str; 2] = ["07", "08"];
+
+/// May this host be unable to show this level? Root's can, as a rule.
+pub fn lacks(number: &str, reason: &str) -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    eprintln!("level {number}: {reason}");
+    WITH_GROUPS.contains(&number) && !(root && std::env::var_os("CI").is_some())
+}
+
+/// Can this host show the finished level? If not, and it has to, that is a failure.
+pub fn can_show(number: &str) -> bool {
+    let (output, _) = run(&["check", number, "--solutions", "--json"]);
+    let told = levels(&output).remove(0);
+    let reason = told["reason"].as_str().unwrap_or_default();
+    told["verdict"] != "cannot" || !lacks(number, reason) && cannot(reason)
+}
+
 /// Leave a test that this host can't run: says why. Always false.
 pub fn cannot(reason: &str) -> bool {
     assert!(
@@ -81,6 +116,49 @@ pub fn cannot(reason: &str) -> bool {
     );
     eprintln!("cannot: {reason}");
     false
+}
+
+/// Copy the project to this folder, for a test to change its files. The levels are there
+/// as they are in the beginning, whatever a learner has made of them here. Of the
+/// checker there is only what cargo wants to see.
+pub fn copy_project(folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder.join("checker/src")).expect("mkdir");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args(["Cargo.toml", "Cargo.lock", ".cargo", "levels", "solutions"])
+        .arg(folder)
+        .current_dir(root())
+        .status();
+    assert!(copied.expect("cp").success());
+    let manifest = "checker/Cargo.toml";
+    fs::copy(root().join(manifest), folder.join(manifest)).expect("copy");
+    fs::write(folder.join("checker/src/main.rs"), "fn main() {}\n").expect("write");
+    let state = folder.with_extension("state");
+    let call = |arguments: &[&str]| {
+        let mut command = checker(arguments);
+        command.current_dir(folder).env("XDG_STATE_HOME", &state);
+        command.output().expect("the checker can be started");
+    };
+    let levels: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let mut reset = vec!["reset", "--yes"];
+    reset.extend(levels.iter().map(String::as_str));
+    call(&reset);
+    for level in &levels {
+        call(&["own", level, "--undo"]);
+    }
+    let _ = fs::remove_dir_all(state);
+}
+
+/// Where copies are built, and the right to: a second one at the same time would put its
+/// programs in place of the first one's.
+pub fn build_of_copies() -> (PathBuf, Flock<File>) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("copies");
+    fs::create_dir_all(&folder).expect("mkdir");
+    let lock = File::create(folder.join("lock")).expect("create");
+    let lock = Flock::lock(lock, FlockArg::LockExclusive);
+    let lock = lock.map_err(|(_, errno)| errno).expect("flock");
+    (folder.join("target"), lock)
 }
 
 /// Is a program to be found in PATH?
