@@ -223,6 +223,12 @@ pub struct Seen {
     /// The CPUs that it may run on: `0-2,4`.
     #[serde(default)]
     pub cpus_allowed: String,
+    /// Is it in the very control groups of the runtime, in every tree?
+    #[serde(default)]
+    pub in_runtimes_groups: bool,
+    /// Who it is, and what it may do.
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
     /// How long the processes of its PID namespace have run by then, in nanoseconds of
     /// processor time.
     #[serde(default)]
@@ -278,6 +284,22 @@ pub struct Seen {
     pub root_mount: u64,
     /// Files below its root: path without leading slash → file.
     pub files: BTreeMap<String, FileFact>,
+}
+
+/// Who a process is, and what it may do (man 5 proc, "/proc/PID/status").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Its effective user and group, as its user namespace numbers them; `None` when
+    /// that has no number for them.
+    pub user: Option<u32>,
+    pub group: Option<u32>,
+    /// The same, as the host numbers them.
+    pub host_user: u32,
+    pub host_group: u32,
+    /// Its effective capabilities, and those that this kernel has: bit n is number n
+    /// (man 7 capabilities).
+    pub capabilities: u64,
+    pub every_capability: u64,
 }
 
 /// A link of a network namespace (man 7 netdevice).

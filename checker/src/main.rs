@@ -22,6 +22,7 @@ mod judge;
 mod lesson;
 mod observe;
 mod owner;
+mod picture;
 mod probe;
 mod progress;
 mod render;
@@ -72,6 +73,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// What your container sees, beside what the host sees of it.
+    Xray(commands::xray::Options),
     /// List the levels, and how far you are.
     List,
     /// The next step, without changing anything of yours.
@@ -119,6 +122,12 @@ enum Command {
 enum Author {
     /// Do the checks catch what is wrong, and pass what is right?
     Verify(commands::variations::Options),
+    /// Draw the finished levels, for the lessons: levels/NN-name/picture.svg.
+    Pictures {
+        /// Change nothing: fail if a picture is out of date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Derive levels/ from solutions/.
     Sync {
         /// Change nothing: fail with the difference if they have drifted.
@@ -200,6 +209,7 @@ fn run(command: Option<Command>) -> Result<Status> {
             outside,
             arguments,
         }) => try_level(&level, solution, outside, &arguments),
+        Some(Command::Xray(options)) => commands::xray::xray(&options),
         Some(Command::List) => commands::list::list(),
         Some(Command::Hint(options)) => commands::hint::hint(&options),
         Some(Command::Diff(options)) => commands::diff::diff(&options),
@@ -214,6 +224,9 @@ fn run(command: Option<Command>) -> Result<Status> {
         Some(Command::Author {
             action: Author::Verify(options),
         }) => commands::variations::verify(&options),
+        Some(Command::Author {
+            action: Author::Pictures { check },
+        }) => commands::pictures::pictures(check),
         Some(Command::Author {
             action: Author::Sync { check, overwrite },
         }) => {

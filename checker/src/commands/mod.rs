@@ -7,12 +7,14 @@ pub mod hint;
 pub mod image;
 pub mod list;
 pub mod own;
+pub mod pictures;
 pub mod reset;
 pub mod solve;
 pub mod status;
 mod swap;
 pub mod try_level;
 pub mod variations;
+pub mod xray;
 
 use anyhow::{Context, Result};
 

@@ -52,6 +52,12 @@ pub fn of(pid: i32, runtime: i32, trees: &[Tree]) -> Vec<Grouped> {
     trees.iter().filter_map(grouped).collect()
 }
 
+/// Are two processes in the same group of every tree?
+pub fn are_same(one: i32, other: i32) -> bool {
+    let groups = |pid| fs::read(format!("/proc/{pid}/cgroup")).ok();
+    groups(one).is_some_and(|one| groups(other) == Some(one))
+}
+
 /// The group of a process, named from the top of the sandbox's part; empty when it
 /// is in that itself.
 pub fn path_in(tree: &Tree, pid: i32) -> Option<String> {

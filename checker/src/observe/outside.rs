@@ -19,7 +19,7 @@ use nix::sys::stat::Mode;
 use super::inside::{Inside, identify};
 use super::{groups, joined, layers};
 use crate::belt::{Tree, read_mounts};
-use crate::evidence::{Descriptor, FileId, Mount, Seen};
+use crate::evidence::{Credentials, Descriptor, FileId, Mount, Seen};
 use crate::sys;
 
 /// How much is read of arguments or an environment, in bytes. Programs can make a
@@ -86,6 +86,8 @@ pub fn look(pid: i32, around: &Around, closely: bool) -> Result<Seen> {
         shown_links: names_in(&root, "/sys/class/net"),
         shown_lo_up: lo_by_sysfs(&root),
         groups: groups::of(pid, around.runtime, around.trees),
+        in_runtimes_groups: groups::are_same(pid, around.runtime),
+        credentials: credentials(pid),
         overlay,
         output_is_direct: true,
         distance: distance(pid, around.runtime),
@@ -240,6 +242,42 @@ fn descriptors(pid: i32, callers: &[(i32, FileId)]) -> Vec<Descriptor> {
         .collect();
     all.sort_by_key(|descriptor| descriptor.number);
     all
+}
+
+/// Who a process is, and what it may do.
+fn credentials(pid: i32) -> Option<Credentials> {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let field = |name: &str| {
+        let mut lines = status.lines();
+        Some(lines.find_map(|line| line.strip_prefix(name))?.trim())
+    };
+    // Real, effective, saved, and that for files.
+    let effective = |name| field(name)?.split('\t').nth(1)?.parse::<u32>().ok();
+    let (user, group) = (effective("Uid:")?, effective("Gid:")?);
+    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
+    let last: u32 = last.and_then(|text| text.trim().parse().ok()).unwrap_or(40);
+    Some(Credentials {
+        user: number_inside(&read("uid_map")?, user),
+        group: number_inside(&read("gid_map")?, group),
+        host_user: user,
+        host_group: group,
+        capabilities: u64::from_str_radix(field("CapEff:")?, 16).ok()?,
+        every_capability: u64::MAX >> 63_u32.saturating_sub(last),
+    })
+}
+
+/// What an id of the host's is called in a user namespace with this map. Each line: the
+/// first id inside, the first one outside, how many (man 7 user_namespaces).
+fn number_inside(map: &str, id: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let mut next = || numbers.next()?.ok();
+        let (inside, outside, count) = (next()?, next()?, next()?);
+        let steps = id.checked_sub(outside)?;
+        (steps < count).then(|| inside + steps)
+    })
 }
 
 /// Some lines of /proc/PID/status.

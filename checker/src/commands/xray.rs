@@ -1,0 +1,113 @@
+//! `xray`: what the container sees, beside what the host sees of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::check::{
+    excuse, find, level_program, no_verdict, own_program, prepare, unjudged,
+};
+use crate::judge::{Judgement, Level, Outcome, Verdict};
+use crate::observe::{Program, observe};
+use crate::picture::{Picture, svg, terminal};
+use crate::status::{self, Status};
+use crate::text::say;
+use crate::workspace::{self, Build, Whose};
+
+/// How long one run of the program may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The level: number, name, or the beginning of a name.
+    level: String,
+    /// The finished level instead of yours.
+    #[arg(long, conflicts_with = "bin")]
+    solution: bool,
+    /// This executable instead: any language, if it keeps the contract.
+    #[arg(long, value_name = "PROGRAM")]
+    bin: Option<PathBuf>,
+    /// Write the picture into this file, as SVG, instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// How wide the text is, instead of the window's width. Less than 72: the host's
+    /// side stands below the container's.
+    #[arg(long, value_name = "COLUMNS", conflicts_with = "svg")]
+    width: Option<usize>,
+}
+
+/// What became of a program that a picture was wanted of.
+pub enum Drawn {
+    Picture(Picture, Vec<Judgement>),
+    /// There is nothing to see.
+    Nothing(Outcome),
+}
+
+/// Run a level's program, and draw what is seen.
+///
+/// Errors: wrong usage, no project around, or the file can't be written.
+pub fn xray(options: &Options) -> Result<Status> {
+    let level = find(&options.level)?;
+    prepare(&[level]);
+    let drawn = match &options.bin {
+        Some(path) => draw(level, &own_program(path, LIMIT)?),
+        None => {
+            let whose = match options.solution {
+                true => Whose::Solution,
+                false => Whose::Learner,
+            };
+            let package = whose.package(level);
+            let root = workspace::root()?;
+            let mut builds =
+                workspace::build(&root, std::slice::from_ref(&package))?;
+            match builds.remove(&package).context("no build")? {
+                Build::Done(path) => {
+                    draw(level, &level_program(&package, path, LIMIT))
+                }
+                Build::Not(verdict) => {
+                    Drawn::Nothing(unjudged(level, &package, verdict))
+                }
+            }
+        }
+    };
+    match drawn {
+        Drawn::Picture(picture, _) => show(&picture, options),
+        Drawn::Nothing(outcome) => Ok(excuse(&outcome)),
+    }
+}
+
+/// Observe a program, and draw it.
+pub fn draw(level: &Level, program: &Program) -> Drawn {
+    let seen = observe(level, program).map(|evidence| {
+        let judgements = level.judge(&evidence);
+        (Picture::of(level, &evidence, &judgements), judgements)
+    });
+    let (verdict, checks) = match seen {
+        Ok((Some(picture), judgements)) => {
+            return Drawn::Picture(picture, judgements);
+        }
+        Ok((None, judgements)) => (Verdict::Fail, judgements),
+        Err(error) => (no_verdict(&error, level), Vec::new()),
+    };
+    Drawn::Nothing(Outcome {
+        checks,
+        ..unjudged(level, &program.name, verdict)
+    })
+}
+
+fn show(picture: &Picture, options: &Options) -> Result<Status> {
+    match &options.svg {
+        Some(path) => {
+            std::fs::write(path, svg::render(picture))
+                .with_context(|| format!("write {}", path.display()))?;
+            say(&format!("{}\n", path.display()));
+        }
+        None => {
+            let width = options.width.unwrap_or_else(status::window);
+            say(&terminal::render(picture, width));
+        }
+    }
+    Ok(Status::Success)
+}
