@@ -31,6 +31,7 @@ mod status;
 mod sys;
 mod terminal;
 mod text;
+mod watch;
 mod workspace;
 
 use std::env;
@@ -201,7 +202,7 @@ fn hint_at_level(error: &clap::Error) {
 
 fn run(command: Option<Command>) -> Result<Status> {
     match command {
-        None => commands::status::status(),
+        None => watch::workshop(),
         Some(Command::Check(options)) => commands::check::check(&options),
         Some(Command::Try {
             level,

@@ -31,8 +31,8 @@ const CALM: &[u8] =
     b"\x1b[?25h\x1b[?1l\x1b>\x1b[?1000;1002;1003;1006l\x1b[?2004l\x1b[m";
 /// Leave the alternate screen, with the cursor where it was before. Only for who is
 /// in it: otherwise some terminals move the cursor.
-const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
-const ENTER_SCREEN: &[u8] = b"\x1b[?1049h";
+pub const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
+pub const ENTER_SCREEN: &[u8] = b"\x1b[?1049h";
 /// The same, but the cursor stays: does no harm to who isn't in it.
 const LEAVE_SCREEN_ONLY: &[u8] = b"\x1b[?47l";
 
