@@ -47,8 +47,8 @@ pub fn starts(evidence: &Evidence) -> Finding {
             )
         }
         Ending::Exited(0) if !lines(&run.stderr, 1).is_empty() => (
-            "The program says what went wrong, and ends as if all were well. No process ever became the command.",
-            "Read its message above: which call failed, and with which errno? And a failure must reach the caller as a status other than 0.",
+            "No process ever became the command, and the program ended as if all were well (0), whatever its message says.",
+            "Read the message above. If a call failed, that must reach the caller as a status other than 0; if none did, the child has yet to call exec.",
         ),
         Ending::Exited(0) => (
             "The program ended as if all were well, but no process ever became the command.",
