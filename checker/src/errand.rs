@@ -15,6 +15,8 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::belt::scope;
+
 /// The most that is kept of what it says, in bytes.
 const MOST: usize = 4 << 20;
 
@@ -23,7 +25,7 @@ const NAME: &str = "checker-errand";
 
 /// Is this process an errand of the workshop's?
 pub fn is_one() -> bool {
-    std::env::args_os().next().is_some_and(|name| name == NAME)
+    scope::called() == NAME
 }
 
 /// If it is: end when the checker that wants it has ended, however that came.

@@ -161,6 +161,17 @@ fn is_raw() -> bool {
     })
 }
 
+/// What a program on a terminal has to take care of itself.
+pub const TERMINAL_SIGNALS: [Signal; 7] = [
+    Signal::SIGCONT,
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGTSTP,
+    Signal::SIGWINCH,
+];
+
 /// Signals that are held back and read like data, instead of interrupting.
 pub struct Signals {
     arrived: SignalFd,

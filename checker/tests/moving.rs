@@ -217,6 +217,10 @@ fn hints_go_on_where_they_stopped() {
     let places = order.map(|words| next.find(words));
     assert!(places.is_sorted() && places[0].is_some(), "{next}");
     assert!(!next.contains("Leave no trace"), "{next}");
+    // In the workshop there is a key for more, also from within a scope of systemd's.
+    let mut checker = scene.checker(&["hint", "05"]);
+    let within = came(checker.env("RUBBER_CRAB_SCOPE", "checker-errand"));
+    assert!(within.out.contains("More: h\n"), "{}", within.out);
     assert_eq!(scene.progress()["current"], Value::Null);
     assert_eq!(scene.level("00-fork-exec"), before);
 }

@@ -3,6 +3,7 @@
 //! (man 1 systemd-run; man 5 systemd.resource-control, "Delegate=").
 
 use std::env;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -20,7 +21,8 @@ pub const SCOPE: [&str; 6] = [
     "-p",
     "Delegate=yes",
 ];
-/// Set for the checker in there, so that it doesn't ask again.
+/// Set for the checker in there, so that it doesn't ask again: the name by which it was
+/// called before, which systemd-run can't hand on.
 const MARK: &str = "RUBBER_CRAB_SCOPE";
 
 /// Start this very program anew in a scope of the user's systemd, if no control group
@@ -45,9 +47,15 @@ pub fn enter_if_needed(limits: Limits) {
             .arg("--")
             .arg(program)
             .args(env::args_os().skip(1))
-            .env(MARK, "yes")
+            .env(MARK, called())
             .exec();
     }
+}
+
+/// The name by which this program was called (argv[0]), also before it went into a scope.
+pub fn called() -> OsString {
+    let before = env::var_os(MARK).or_else(|| env::args_os().next());
+    before.unwrap_or_default()
 }
 
 /// Can a control group be handed to a sandbox?

@@ -21,7 +21,7 @@ use crate::belt::{
     Belt, End, Event, Fit, NO_GROUPS, Refused, Shown, Start, Started,
 };
 use crate::observe::Program;
-use crate::terminal::{Pty, RawTerminal, Signals};
+use crate::terminal::{Pty, RawTerminal, Signals, TERMINAL_SIGNALS};
 use crate::{image, text};
 
 /// Ctrl-]: three within a second end everything, as in systemd-nspawn.
@@ -465,15 +465,7 @@ fn is_ready(waited: &PollFd) -> bool {
 fn on_terminal(belt: &mut Belt, mut start: Start, shell: bool) -> Result<Leave> {
     // What is dropped last comes first: signals may end the checker only when the
     // terminal has its settings back.
-    let signals = Signals::hold(&[
-        Signal::SIGCONT,
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-        Signal::SIGTERM,
-        Signal::SIGTSTP,
-        Signal::SIGWINCH,
-    ])?;
+    let signals = Signals::hold(&TERMINAL_SIGNALS)?;
     let terminal = RawTerminal::take()?;
     let pty = Pty::open(belt.root(), terminal.saved())?;
     start.terminal = true;

@@ -34,7 +34,9 @@ use crate::progress::Progress;
 use crate::render::json;
 use crate::status::Status;
 use crate::sys;
-use crate::terminal::{ENTER_SCREEN, LEAVE_SCREEN, RawTerminal, Signals, show};
+use crate::terminal::{
+    ENTER_SCREEN, LEAVE_SCREEN, RawTerminal, Signals, TERMINAL_SIGNALS, show,
+};
 use crate::workspace::{self, Whose};
 use changes::Changes;
 use screen::{Page, Size};
@@ -116,16 +118,8 @@ impl Workshop {
         let root = workspace::root()?;
         let progress = Progress::load();
         let level = progress.current().unwrap_or(ALL[ALL.len() - 1]);
-        let signals = Signals::hold(&[
-            Signal::SIGCHLD,
-            Signal::SIGCONT,
-            Signal::SIGHUP,
-            Signal::SIGINT,
-            Signal::SIGQUIT,
-            Signal::SIGTERM,
-            Signal::SIGTSTP,
-            Signal::SIGWINCH,
-        ])?;
+        let signals = [&TERMINAL_SIGNALS[..], &[Signal::SIGCHLD]].concat();
+        let signals = Signals::hold(&signals)?;
         let folders: Vec<_> =
             ALL.iter().map(|one| Whose::Learner.folder(one)).collect();
         Ok(Self {
