@@ -162,6 +162,18 @@ fn steady(line: &str) -> String {
     if line.contains("(mount ") {
         return "              … (mounts)".into();
     }
+    // What was measured.
+    if ["they ran for ", " ms against "]
+        .iter()
+        .any(|mark| line.contains(mark))
+    {
+        let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let words = line.split(' ').map(|word| match word {
+            word if !word.is_empty() && number(word) => "N",
+            word => word,
+        });
+        return words.collect::<Vec<_>>().join(" ");
+    }
     // There are more where the host has more mounts.
     if let Some((start, _)) = line.split_once("… and ") {
         return format!("{start}… and more");
