@@ -5,7 +5,7 @@ mod clues;
 pub mod common;
 pub mod levels;
 
-use serde::{Deserialize, Serialize};
+pub use report::{Diagnosis, Finding, Judgement, Outcome, Verdict};
 
 use crate::evidence::{Evidence, Run};
 use crate::observe::plan::Plan;
@@ -80,47 +80,6 @@ pub struct Check {
     pub judge: fn(&Evidence) -> Finding,
 }
 
-/// What one check came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judgement {
-    pub id: String,
-    pub claim: String,
-    #[serde(flatten)]
-    pub finding: Finding,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "finding", rename_all = "kebab-case")]
-pub enum Finding {
-    Pass,
-    Fail(Box<Diagnosis>),
-    /// Nothing can be said before another check passes: which one.
-    Waits {
-        on: String,
-    },
-    /// This host can't show it: what it lacks, and how to change that.
-    Cannot {
-        reason: String,
-        cure: String,
-    },
-}
-
-/// A failure, explained. Each part is plain text of one or more lines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diagnosis {
-    /// The command line.
-    pub ran: String,
-    pub wanted: String,
-    pub saw: String,
-    /// The mistake that was probably made, and the mechanism behind it.
-    pub likely: String,
-    /// The next step.
-    #[serde(rename = "try")]
-    pub next: String,
-    /// Where to read on: manual pages.
-    pub more: String,
-}
-
 const TODO: &str =
     "An exercise still has `todo!()`: it panics when the program comes there.";
 const UNWRAPPED: &str = "Repair that first: return errors instead of unwrapping them. What comes from outside (arguments, environment, files) may be anything, even no UTF-8.";
@@ -174,35 +133,6 @@ fn cannot(reason: impl Into<String>, cure: impl Into<String>) -> Finding {
 
 fn waits(on: &str) -> Finding {
     Finding::Waits { on: on.into() }
-}
-
-/// A level's verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Everything holds.
-    Pass,
-    /// Something doesn't.
-    Fail,
-    /// It doesn't compile: rustc's own words.
-    Unbuilt { output: String },
-    /// This host can't show it.
-    Cannot { reason: String, cure: String },
-    /// The checker is at fault.
-    Broken { reason: String },
-}
-
-/// Everything that is said about one level.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    pub level: String,
-    pub name: String,
-    pub program: String,
-    #[serde(flatten)]
-    pub verdict: Verdict,
-    pub checks: Vec<Judgement>,
-    /// From the program's start to the verdict, in milliseconds.
-    pub milliseconds: u64,
 }
 
 #[cfg(test)]
