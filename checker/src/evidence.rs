@@ -64,6 +64,9 @@ pub struct Machine {
     pub user_attributes: bool,
 }
 
+/// In place of an outcome: the command said that it was done, and it isn't.
+pub const NOT_SEEN: &str = "nothing of that is to be seen";
+
 /// One run of the program, from the caller's side.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Run {
@@ -121,6 +124,9 @@ pub struct Run {
     /// instruction. `None`: the kernel didn't let us watch.
     #[serde(default)]
     pub groups_at_exec: Option<Vec<Grouped>>,
+    /// Was somebody allowed to watch?
+    #[serde(default)]
+    pub traced: bool,
     /// The runtime was killed by the checker, with what it had unpacked by then: bytes.
     #[serde(default)]
     pub killed: Option<u64>,
@@ -270,6 +276,9 @@ pub struct Seen {
     /// copy of the namespace; none if that can't be done.
     #[serde(default)]
     pub beneath: Vec<Mount>,
+    /// Why the table of its mounts, or of those beneath, couldn't be read as a whole.
+    #[serde(default)]
+    pub unread: Option<String>,
     /// The runtime's own mount namespace, while the command was there.
     #[serde(default)]
     pub runtime_mount_namespace: Option<u64>,

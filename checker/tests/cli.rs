@@ -2,9 +2,13 @@
 
 mod common;
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
-use common::{can_sandbox, checker, levels, root, run, state, stderr, stdout};
+use common::{
+    can_sandbox, can_show, checker, levels, root, run, state, stderr, stdout,
+};
+use nix::unistd::geteuid;
 
 #[test]
 fn wrong_usage_is_2() {
@@ -123,4 +127,46 @@ fn where_cargo_cannot_write_nothing_is_said_about_the_level() {
     assert!(cure.contains("CARGO_TARGET_DIR="), "{level}");
     assert_eq!(check(&[]).status.code(), Some(0));
     assert_eq!(check(&["--strict"]).status.code(), Some(1));
+}
+
+/// Who is in another PID namespace doesn't see that a checker is alive: its groups are
+/// no leftovers.
+#[test]
+fn a_checker_in_another_pid_namespace_clears_nothing_away() {
+    if !can_show("07") {
+        return;
+    }
+    let words = "for top in /sys/fs/cgroup/pids /sys/fs/cgroup; do \
+                 mkdir $top/mine && break; done; echo ready; read line; test -d $top/mine";
+    let mut held = checker(&["try", "07", "--solution", "--outside", "--"])
+        .args(["sh", "-c", words])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the checker can be started");
+    let mut said = BufReader::new(held.stdout.take().expect("stdout"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("read");
+    assert_eq!(line, "ready\n");
+    let mut other = Command::new("unshare");
+    if !geteuid().is_root() {
+        other.args(["--user", "--map-current-user"]);
+    }
+    let done = other
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+        .arg(env!("CARGO_BIN_EXE_checker"))
+        .args(["check", "07", "--bin", "/bin/true", "--json"])
+        .env("XDG_STATE_HOME", state())
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare, of util-linux");
+    let verdict = levels(&done).remove(0);
+    assert_eq!(verdict["verdict"], "fail", "{}", stderr(&done));
+    held.stdin
+        .take()
+        .expect("stdin")
+        .write_all(b"\n")
+        .expect("write");
+    assert!(held.wait().expect("wait").success(), "the group is gone");
 }

@@ -2,12 +2,15 @@
 //! is in, on version 1 and 2 alike. Without one, the checker watches the sandbox's
 //! memory itself (see `watch`).
 
-use std::os::unix::fs::chown;
+use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{fs, io};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +42,9 @@ const NAME: &str = "rubber-crab-";
 #[derive(Debug, Default)]
 pub struct Cgroup {
     directories: Vec<PathBuf>,
+    /// Their locks. Who can take one knows that the group was left behind: pids don't
+    /// tell, as others may be in another PID namespace.
+    locks: Vec<Flock<File>>,
     /// What of it is the sandbox's own to divide up.
     pub trees: Vec<Tree>,
 }
@@ -119,7 +125,7 @@ impl Cgroup {
         let directory = home.directory.join(name);
         if !self.directories.contains(&directory) {
             sweep(&home.directory);
-            fs::create_dir(&directory).ok()?;
+            self.locks.push(claim(&directory)?);
             self.directories.push(directory.clone());
             inherit_cpus(&directory);
         }
@@ -187,6 +193,11 @@ impl Cgroup {
             .try_for_each(|file| fs::write(file, "0"))
     }
 
+    /// The descriptors that hold its locks.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.locks.iter().map(|lock| lock.as_raw_fd())
+    }
+
     /// Has the sandbox a part that it may divide up?
     pub fn is_divided(&self) -> bool {
         !self.trees.is_empty()
@@ -223,6 +234,16 @@ pub fn version() -> u8 {
     match Home::of_v1("memory") {
         Some(_) => 1,
         None => 2,
+    }
+}
+
+/// Which versions there are here, for people.
+pub fn versions() -> &'static str {
+    match (Home::of_v1("memory").is_some(), has_v2()) {
+        (true, true) => "v1 and v2",
+        (true, false) => "v1",
+        (false, true) => "v2",
+        (false, false) => "none",
     }
 }
 
@@ -426,6 +447,11 @@ impl Home {
     }
 }
 
+fn has_v2() -> bool {
+    fs::read_to_string("/proc/self/mountinfo")
+        .is_ok_and(|table| mount_of(&table, "cgroup2", None).is_some())
+}
+
 struct Mount {
     root: PathBuf,
     point: PathBuf,
@@ -456,18 +482,34 @@ fn below(mount: &Mount, path: &str) -> Option<PathBuf> {
     Some(mount.point.join(rest))
 }
 
+/// Make a group, and lock it. Before it is locked, another checker may take it for one
+/// that was left behind.
+fn claim(directory: &Path) -> Option<Flock<File>> {
+    (0..100).find_map(|_| {
+        fs::create_dir(directory).ok()?;
+        lock(directory, FlockArg::LockExclusive)
+    })
+}
+
+/// The lock of a group, if it can be had, and the group is still there then.
+fn lock(directory: &Path, how: FlockArg) -> Option<Flock<File>> {
+    let lock = Flock::lock(File::open(directory).ok()?, how).ok()?;
+    let there = fs::metadata(directory).ok()?.ino() == lock.metadata().ok()?.ino();
+    there.then_some(lock)
+}
+
 /// Remove what checkers left that were killed together with their janitors.
 fn sweep(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for entry in entries {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(NAME));
-        if let Some(pid) = owner.and_then(|pid| pid.parse::<u32>().ok()) {
-            if !Path::new(&format!("/proc/{pid}")).exists() {
-                let _ = remove_tree(&entry.path());
-            }
+        let left = |pid: u32| !Path::new(&format!("/proc/{pid}")).exists();
+        if !owner.and_then(|pid| pid.parse().ok()).is_some_and(left) {
+            continue;
+        }
+        if let Some(_ours) = lock(&entry.path(), FlockArg::LockExclusiveNonblock) {
+            let _ = remove_tree(&entry.path());
         }
     }
 }

@@ -283,6 +283,9 @@ fn become_program(
         sys::take_terminal(&std::io::stdin())?;
     }
     restrain(init.limits, &proc)?;
+    if let Some(seconds) = start.seconds {
+        lower(Resource::RLIMIT_CPU, seconds)?;
+    }
     drop(proc);
     chdir(start.directory.as_str())?;
     umask(Mode::from_bits_truncate(start.umask));

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn build_and_wait(
     // Root without CAP_SYS_ADMIN, as in most containers, is refused here, and does it
     // like everybody else.
     let parts = match mapped {
-        true => tree::host_parts(&fit.shown, Some(&outer)).ok(),
+        true => tree::host_parts(fit.view, &fit.shown, Some(&outer)).ok(),
         false => None,
     };
     let cgroup = Cgroup::make(fit.limits, fit.cgroups.then_some(identity));
@@ -107,7 +107,9 @@ fn build_and_wait(
         ForkResult::Parent { child } => child,
     };
     drop((outer, parts));
-    sys::close_from(3, &[let_go.as_raw_fd()]);
+    let locks = cgroup.iter().flat_map(Cgroup::descriptors);
+    let kept: Vec<RawFd> = locks.chain([let_go.as_raw_fd()]).collect();
+    sys::close_from(3, &kept);
     let divided = cgroup.as_ref().filter(|cgroup| cgroup.is_divided());
     if divided.is_some() {
         let _ = read(let_go, &mut [0]);
@@ -155,7 +157,7 @@ fn build(
         .context("mount / as a slave")?;
     let parts = match parts {
         Some(parts) => parts,
-        None => tree::host_parts(&fit.shown, None)?,
+        None => tree::host_parts(fit.view, &fit.shown, None)?,
     };
     let base = Path::new("/tmp");
     tree::build(base, parts)?;

@@ -30,10 +30,11 @@ use nix::unistd::{ForkResult, Pid, pipe2};
 
 pub use cgroup::{
     Limits, Memory, Tree, groups_below, tree_name, version as cgroup_version,
+    versions as cgroup_versions,
 };
 pub use identity::Identity;
 pub use janitor::NO_GROUPS;
-pub use tree::{Shown, read_mounts, unescape};
+pub use tree::{CUT, Shown, View, read_mounts, unescape};
 pub use wire::{End, Event, Facts, Received, Start};
 
 use crate::sys;
@@ -43,6 +44,7 @@ use wire::Request;
 #[derive(Debug, Clone)]
 pub struct Fit {
     pub limits: Limits,
+    pub view: View,
     /// Files and directories of the host that are to be seen at these places.
     pub shown: Vec<Shown>,
     /// Are there to be control groups that it may divide up?
@@ -57,6 +59,7 @@ impl Default for Fit {
         };
         Self {
             limits,
+            view: View::Whole,
             shown: Vec::new(),
             cgroups: false,
         }

@@ -2,11 +2,12 @@
 //! everything that is written.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 use nix::libc::{
@@ -28,6 +29,47 @@ const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 /// What the sandbox may fill: a tmpfs counts against memory.
 const SCRATCH: &str = "size=192m,nr_inodes=65536,mode=0755";
 
+/// What of the host is seen in a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Every directory of `/` that isn't the sandbox's own.
+    Whole,
+    /// What programs need to run, and to be compiled; nothing that is somebody's.
+    Bare,
+}
+
+/// Where programs and their libraries are (man 7 hier); /nix and /gnu have them on
+/// NixOS and Guix. Of /etc only what the dynamic linker needs, and Debian's choices
+/// among programs.
+const PROGRAMS: [&str; 9] = [
+    "bin", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr",
+];
+const SETTINGS: [&str; 4] =
+    ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"];
+/// Variables that name somebody's own directories, which may lie among the programs, as
+/// in containers with Rust: credentials are in there.
+const SOMEBODYS: [&str; 3] = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
+/// Where people put sources among the programs (man 7 hier), and containers their work:
+/// submissions, results.
+const SOURCES: [&str; 2] = ["/usr/src", "/usr/local/src"];
+
+impl View {
+    fn shows(self, name: &OsStr) -> bool {
+        self == Self::Whole || PROGRAMS.iter().any(|program| name == *program)
+    }
+
+    /// Is something mounted at `path` seen?
+    fn reaches(self, path: &Path) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Bare => path
+                .components()
+                .nth(1)
+                .is_some_and(|first| self.shows(first.as_os_str())),
+        }
+    }
+}
+
 /// A part of the host that is to be seen in the sandbox.
 pub struct Part {
     /// Where, from the sandbox's root on.
@@ -38,6 +80,8 @@ pub struct Part {
 enum What {
     Tree(OwnedFd, bool),
     Link(PathBuf),
+    /// An empty directory in place of the host's.
+    Nothing,
 }
 
 impl What {
@@ -56,20 +100,24 @@ pub struct Shown {
     pub inside: PathBuf,
 }
 
-/// Copy the host's mounts, without attaching them anywhere yet: every directory of
-/// `/` that isn't the sandbox's own, and what is to be `shown` besides.
+/// Copy the host's mounts, without attaching them anywhere yet: the directories of `/`
+/// that are in the `view`, and what is to be `shown` besides.
 ///
 /// With `idmap`, a user namespace, files keep for the sandbox the owners they have
 /// for the caller: what root may read, root's sandbox may read (Linux 5.12; on
 /// file systems that can't, everybody else's rights count).
-pub fn host_parts(shown: &[Shown], idmap: Option<&OwnedFd>) -> Result<Vec<Part>> {
+pub fn host_parts(
+    view: View,
+    shown: &[Shown],
+    idmap: Option<&OwnedFd>,
+) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     let mut entries: Vec<_> =
         fs::read_dir("/").context("read /")?.flatten().collect();
     entries.sort_by_key(|entry| entry.file_name());
     for entry in entries {
         let name = entry.file_name();
-        if OWN.iter().any(|own| name == *own) {
+        if OWN.iter().any(|own| name == *own) || !view.shows(&name) {
             continue;
         }
         let path = entry.path();
@@ -86,12 +134,19 @@ pub fn host_parts(shown: &[Shown], idmap: Option<&OwnedFd>) -> Result<Vec<Part>>
     }
     if let Some(idmap) = idmap {
         for path in mount_points()? {
-            if !hidden(&path) && path != Path::new("/") {
+            if !hidden(&path) && path != Path::new("/") && view.reaches(&path) {
                 // Automounts and the like may refuse: then they aren't shown.
                 let part = copy(&path, Some(idmap)).ok().flatten();
                 parts.extend(part.map(|part| part.at(&path)));
             }
         }
+    }
+    if view == View::Bare {
+        for name in SETTINGS {
+            let path = Path::new("/etc").join(name);
+            parts.extend(copy(&path, idmap)?.map(|part| part.at(&path)));
+        }
+        parts.extend(somebodys().iter().map(|path| What::Nothing.at(path)));
     }
     let needed = |shown: &&Shown| hidden(&shown.inside);
     for shown in shown.iter().filter(needed).collect::<BTreeSet<_>>() {
@@ -99,6 +154,24 @@ pub fn host_parts(shown: &[Shown], idmap: Option<&OwnedFd>) -> Result<Vec<Part>>
         parts.extend(part);
     }
     Ok(parts)
+}
+
+/// The caller's own directories that lie among the programs, and where they are now;
+/// though not those that hold programs themselves: some users' HOME is /usr/sbin.
+fn somebodys() -> Vec<PathBuf> {
+    let named = SOMEBODYS.iter().filter_map(env::var_os).map(PathBuf::from);
+    let named = named.chain(env::current_dir().ok());
+    let real = named.filter_map(|path| path.canonicalize().ok());
+    let deep = |path: &PathBuf| path.is_dir() && path.components().count() > 3;
+    let own = real.filter(|path| deep(path) && View::Bare.reaches(path));
+    let sources = SOURCES.map(PathBuf::from);
+    let sources: Vec<PathBuf> =
+        sources.into_iter().filter(|path| path.is_dir()).collect();
+    // What lies below an empty directory is gone with it.
+    let own: Vec<PathBuf> = own
+        .filter(|path| !sources.iter().any(|one| path.starts_with(one)))
+        .collect();
+    [own, sources].concat()
 }
 
 fn hidden(path: &Path) -> bool {
@@ -112,6 +185,9 @@ fn mount_points() -> Result<Vec<PathBuf>> {
     Ok(points.map(|point| PathBuf::from(unescape(point))).collect())
 }
 
+/// How a mount table ends that wasn't read to its end. No mount has such a line.
+pub const CUT: &str = "\n(and more)\n";
+
 /// Read a mount table (man 5 proc, "mountinfo"), or the beginning of one that is very
 /// long, or takes the kernel very long to tell. Programs can make a hundred thousand
 /// mounts, each on top of the one before.
@@ -122,7 +198,11 @@ pub fn read_mounts(mut table: &fs::File) -> io::Result<String> {
     let spent = || getrusage(UsageWho::RUSAGE_SELF).map(|usage| usage.system_time());
     let begun = spent()?;
     let (mut text, mut chunk) = (Vec::new(), [0; 16 << 10]);
-    while text.len() < LONGEST && spent()? - begun < most {
+    loop {
+        if text.len() >= LONGEST || spent()? - begun >= most {
+            text.extend(CUT.as_bytes());
+            break;
+        }
         match table.read(&mut chunk)? {
             0 => break,
             count => text.extend(&chunk[..count]),
@@ -200,6 +280,7 @@ pub fn build(base: &Path, parts: Vec<Part>) -> Result<()> {
         let target = base.join(&part.path);
         match part.what {
             What::Link(to) => symlink(to, &target)?,
+            What::Nothing => tmpfs(&target, "mode=0555,size=4k,nr_inodes=1")?,
             What::Tree(tree, is_directory) => {
                 if !target.exists() {
                     make_mount_point(&target, is_directory)?;

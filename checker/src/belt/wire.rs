@@ -41,6 +41,8 @@ pub struct Start {
     pub child: bool,
     /// Stop it before it is executed, for a tracer to attach.
     pub held: bool,
+    /// How much of the processor's time each of its processes may take, in seconds.
+    pub seconds: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -208,6 +208,7 @@ fn start(program: &Program, contained: bool, line: &CommandLine) -> Start {
         numbers: Vec::new(),
         child: false,
         held: false,
+        seconds: None,
     }
 }
 

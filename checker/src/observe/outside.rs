@@ -18,7 +18,7 @@ use nix::sys::stat::Mode;
 
 use super::inside::{Inside, identify};
 use super::{groups, joined, layers};
-use crate::belt::{Tree, read_mounts};
+use crate::belt::{Belt, CUT, Tree, read_mounts};
 use crate::evidence::{Credentials, Descriptor, FileId, Mount, Seen};
 use crate::sys;
 
@@ -105,6 +105,7 @@ pub fn look(pid: i32, around: &Around, closely: bool) -> Result<Seen> {
         own_mounts,
         mounts: view.mounts,
         beneath: view.beneath,
+        unread: view.unread,
         runtime_mount_namespace: of_runtime.remove("mnt"),
         runtime_children_namespace: of_runtime.remove("pid_for_children"),
         namespace_root: view.root,
@@ -358,6 +359,19 @@ pub fn descendants(pid: i32) -> BTreeSet<i32> {
     found
 }
 
+/// The processor's time that these have taken, in ticks (man 5 proc_pid_stat: utime and
+/// stime, behind a name that may hold anything).
+pub fn processor_time(pids: &BTreeSet<i32>) -> u64 {
+    let time = |pid: &i32| {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let (_, behind) = stat.rsplit_once(')')?;
+        let both = behind.split_whitespace().skip(11).take(2);
+        Some(both.filter_map(|one| one.parse::<u64>().ok()).sum::<u64>())
+    };
+    pids.iter().filter_map(time).sum()
+}
+
 /// Bytes in the tmpfs mounts that these processes have.
 pub fn tmpfs_bytes(pids: &BTreeSet<i32>) -> u64 {
     let mut namespaces = BTreeSet::new();
@@ -414,6 +428,24 @@ impl HostMemory {
     }
 }
 
+/// Bytes that a sandbox's programs hold. The cgroup knows. Without one: what they
+/// hold as processes, and in file systems of their own. What else there is (memfd,
+/// SysV segments, pipes, sockets, mounts) is seen when it has brought the whole
+/// machine close to its end: then what is gone since the beginning counts as theirs.
+pub fn used_memory(belt: &Belt, pids: &BTreeSet<i32>, first: &HostMemory) -> u64 {
+    if let Some(memory) = belt.memory() {
+        return memory.used();
+    }
+    let resident = |pid: &i32| status_of(*pid).map(|status| status.resident);
+    let processes: u64 = pids.iter().filter_map(resident).sum();
+    let host = HostMemory::now();
+    let gone = first.available.saturating_sub(host.available);
+    match host.available < host.total / 20 {
+        true => processes.max(gone),
+        false => processes.max(tmpfs_bytes(pids)),
+    }
+}
+
 /// This very executable, to recognise processes that run a copy of it.
 pub struct Own {
     file: File,
@@ -433,6 +465,12 @@ impl Own {
 
     /// Is this process running this program, byte for byte?
     pub fn is_run_by(&self, pid: i32) -> bool {
+        self.is_exe_of(pid) && has_executed(pid)
+    }
+
+    /// Does /proc/PID/exe lead to this program? A process may set that link itself
+    /// (PR_SET_MM_MAP, man 2 prctl).
+    fn is_exe_of(&self, pid: i32) -> bool {
         let Ok(running) = File::open(format!("/proc/{pid}/exe")) else {
             return false;
         };
@@ -452,6 +490,35 @@ impl Own {
         self.copies.borrow_mut().insert(version, same);
         same
     }
+}
+
+/// Has this process called exec since it was forked, and runs what its files say? Code
+/// that was moved into memory of no file could be any program's.
+fn has_executed(pid: i32) -> bool {
+    const PF_FORKNOEXEC: u64 = 0x40;
+    let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).ok();
+    let text = |name: &str| Some(String::from_utf8_lossy(&read(name)?).into_owned());
+    let flags = text("stat").and_then(|stat| {
+        let (_, fields) = stat.rsplit_once(") ")?;
+        fields.split(' ').nth(6)?.parse::<u64>().ok()
+    });
+    let (Some(maps), Ok(exe)) =
+        (text("maps"), fs::read_link(format!("/proc/{pid}/exe")))
+    else {
+        return false;
+    };
+    // Range, rights, offset, device, inode, name (man 5 proc, "/proc/pid/maps").
+    let code = maps.lines().filter_map(|line| {
+        let mut fields = line.splitn(6, ' ');
+        let rights = fields.nth(1)?;
+        let name = fields.nth(3).unwrap_or_default().trim_start();
+        rights.contains('x').then_some(name)
+    });
+    let code: Vec<&str> = code.collect();
+    let exe = exe.to_string_lossy();
+    flags.is_some_and(|flags| flags & PF_FORKNOEXEC == 0)
+        && code.iter().all(|name| !name.is_empty())
+        && code.iter().any(|name| *name == exe)
 }
 
 fn same_content(one: &File, other: &File, length: u64) -> std::io::Result<bool> {
@@ -476,7 +543,12 @@ struct View {
     root_mount: u64,
     mounts: Vec<Mount>,
     beneath: Vec<Mount>,
+    unread: Option<String>,
 }
+
+/// What the helper says when it could make no copy of the namespace: nobody knows then
+/// what is beneath.
+const NO_COPY: &str = "no copy: ";
 
 /// The process's mount namespace. Its own mountinfo leaves out what its root can't
 /// reach; so a helper joins the namespace, where its root is the namespace's
@@ -494,12 +566,18 @@ fn view_of_namespace(pid: i32) -> Result<View> {
     };
     let root = FileId { device, inode };
     let (table, beneath) = tables.split_once("\n\n").unwrap_or((tables, ""));
+    let no_copy = beneath.lines().find(|line| line.starts_with(NO_COPY));
+    let unread = match text.contains(CUT) {
+        true => Some("the mount table has no end".to_owned()),
+        false => no_copy.map(|line| format!("the mount namespace: {line}")),
+    };
     let (mounts, beneath) = (Mount::table(table), Mount::table(beneath));
     Ok(View {
         root,
         root_mount,
         mounts,
         beneath,
+        unread,
     })
 }
 
@@ -523,8 +601,13 @@ fn tell_of_namespace(
     text.push(b'\n');
     // The root may be a mount that was moved on top of the old root, instead of in
     // its place. In a copy of the namespace, take it off and look again.
+    // A limit that root in the container has set can forbid that
+    // (/proc/sys/user/max_mnt_namespaces).
+    if let Err(errno) = unshare(CloneFlags::CLONE_NEWNS) {
+        text.extend(format!("\n{NO_COPY}{errno:?}\n").into_bytes());
+        return Ok(text);
+    }
     let lifted = (|| -> Result<Vec<u8>> {
-        unshare(CloneFlags::CLONE_NEWNS)?;
         let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
         mount(none, "/", none, private, none)?;
         umount2("/", MntFlags::MNT_DETACH)?;

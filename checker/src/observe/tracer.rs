@@ -80,9 +80,10 @@ impl Tracer {
         }
     }
 
-    /// The command's groups at exec. Called when the command is
-    /// there; the tracer has let go of everything by then, or never will.
-    pub fn found(self) -> Option<Vec<Grouped>> {
+    /// The groups of this command at exec. Called when the command is there; the tracer
+    /// has let go of everything by then, or never will. `None`: another process was the
+    /// first to execute it, or this one has kept out of sight (CLONE_UNTRACED).
+    pub fn found(self, command: i32) -> Option<Vec<Grouped>> {
         let mut told = [PollFd::new(self.answer.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut told, PATIENCE);
         sys::kill_now(self.process);
@@ -91,7 +92,10 @@ impl Tracer {
         // The tracer has ended: nobody else holds the other end.
         let _ = waitpid(self.process, None);
         File::from(answer).read_to_end(&mut text).ok()?;
-        serde_json::from_slice::<Option<Vec<Grouped>>>(&text).ok()?
+        let found: Option<(i32, Vec<Grouped>)> =
+            serde_json::from_slice(&text).ok()?;
+        let (pid, groups) = found?;
+        (pid == command).then_some(groups)
     }
 
     fn end(self) {
@@ -109,7 +113,7 @@ fn options() -> Options {
 
 /// Let all go on that stop, until one of them executes the probe. When this process
 /// ends, the kernel lets go of all of them.
-fn follow(own: &Own, trees: &[Tree]) -> Option<Vec<Grouped>> {
+fn follow(own: &Own, trees: &[Tree]) -> Option<(i32, Vec<Grouped>)> {
     loop {
         // Not nix's own: to that, the stop of a real-time signal is an error.
         let (pid, status) = match sys::wait_for_any() {
@@ -123,7 +127,8 @@ fn follow(own: &Own, trees: &[Tree]) -> Option<Vec<Grouped>> {
         let (event, signal) = (status >> 16, libc::WSTOPSIG(status));
         match event {
             libc::PTRACE_EVENT_EXEC if own.is_run_by(pid.as_raw()) => {
-                return Some(groups::of(pid.as_raw(), pid.as_raw(), trees));
+                let pid = pid.as_raw();
+                return Some((pid, groups::of(pid, pid, trees)));
             }
             // Stopped by a signal, and stays so; or a new one begins.
             libc::PTRACE_EVENT_STOP if STOPS.contains(&signal) => {

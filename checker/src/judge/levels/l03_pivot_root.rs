@@ -315,6 +315,16 @@ fn old_root_gone(evidence: &Evidence) -> Finding {
         return waits(ROOT);
     }
     let wanted = "no mount outside the new root";
+    if let Some(why) = &seen.unread {
+        return fail(
+            run,
+            wanted,
+            format!("nobody can look: {why}"),
+            "There are thousands of mounts in the container, or names of mount points that are thousands of bytes long; or the limits on namespaces (/proc/sys/user) were set so low that no other can be made.",
+            "Make the mounts that the container needs, and leave the limits as they are.",
+            "man 5 proc, man 7 namespaces",
+        );
+    }
     let listed = |mounts: &[&Mount]| {
         let lines: Vec<String> = mounts.iter().map(|mount| show(mount)).collect();
         first_of(&lines, 4)

@@ -491,6 +491,14 @@ fn before_exec(evidence: &Evidence) -> Finding {
     }
     match run.groups_at_exec {
         Some(_) => Finding::Pass,
+        None if run.traced => fail(
+            run,
+            "a tracer that follows the program, and all that it starts, sees the command's exec",
+            "it saw another process become the command first, or none",
+            "The command was started twice, or out of a tracer's sight (CLONE_UNTRACED). So nobody knows in which group it was at exec.",
+            "Start one process that becomes the command, by fork or clone, and let it join before exec.",
+            "man 2 clone, man 2 ptrace",
+        ),
         None => cannot(
             "the checker can't trace the program (man 2 ptrace), so it doesn't see in which group the command is when exec is done",
             "allow ptrace here: in a container, --cap-add SYS_PTRACE; otherwise sysctl kernel.yama.ptrace_scope=1",

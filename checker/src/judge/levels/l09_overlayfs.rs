@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::l08_cgroups_cpu;
 use crate::evidence::{
-    Ending, Evidence, FileFact, FileId, FileKind, Overlay, Run, Seen,
+    Ending, Evidence, FileFact, FileId, FileKind, NOT_SEEN, Overlay, Run, Seen,
 };
 use crate::judge::clues::{Clue, leaked, starts_with};
 use crate::judge::common::{
@@ -459,6 +459,17 @@ fn changes(evidence: &Evidence) -> Finding {
         if outcome == "no answer" {
             return waits(STARTS);
         }
+        if outcome == NOT_SEEN {
+            // When what is below is exchanged, anything may come of a change.
+            return unless_once(evidence).unwrap_or_else(|| {
+                problem(
+                    act,
+                    outcome,
+                    "The command says that it is done, but nobody finds it below the command's root: something below the overlay changes while it is mounted, or another process has answered in the command's name.",
+                    "Leave the layers alone as long as a container stands on them.",
+                )
+            });
+        }
         if outcome != "ok" {
             return problem(
                 act,
@@ -645,11 +656,19 @@ fn once(evidence: &Evidence) -> Finding {
         "the second container stands on the same unpacked image as the first";
     // By the directory; or else by a file in it: the directory may have a second name
     // that only the container knows, or be a copy that consists of hard links.
-    let same_file = motd_of(first).is_some() && motd_of(first) == motd_of(second);
+    // What the caller finds under that name may be another than the container has.
+    let is_it = |overlay: &Overlay| {
+        let inside = overlay.motd.map(|(inode, _)| inode);
+        motd_of(overlay).map(|id| id.inode) == inside
+    };
+    let found = is_it(first) && is_it(second);
+    let same_file = found && motd_of(first) == motd_of(second);
     let same_motd = first.motd.is_some() && first.motd == second.motd;
-    let same_directory =
-        first.lower_id == second.lower_id && first.lower_id != FileId::default();
-    if !(same_directory || same_file || same_motd) {
+    let same_directory = found
+        && first.lower_id == second.lower_id
+        && first.lower_id != FileId::default();
+    let all = all_the_same(evidence, evidence.run("look"), next);
+    if !((same_directory || same_file || same_motd) && all) {
         return fail(
             next,
             wanted,
@@ -690,6 +709,28 @@ fn once(evidence: &Evidence) -> Finding {
     )
 }
 
+/// Are the image's plain files the same ones in both containers? One alone may be a
+/// link to a file that is kept.
+fn all_the_same(evidence: &Evidence, one: &Run, other: &Run) -> bool {
+    let (Some(one), Some(other)) = (&one.seen, &other.seen) else {
+        return false;
+    };
+    // What a layer of the container's own has put in its place is no file of the
+    // image's.
+    let inode = |seen: &Seen, path: &str, wanted: &FileFact| {
+        let file = seen.files.get(path)?;
+        let is_it = file.kind == FileKind::File
+            && !file.mounted
+            && (file.size, &file.content) == (wanted.size, &wanted.content);
+        is_it.then_some(file.id.inode)
+    };
+    evidence.image.iter().all(|(path, wanted)| {
+        let one = inode(one, path, wanted);
+        let other = inode(other, path, wanted);
+        one.is_none() || other.is_none() || one == other
+    })
+}
+
 /// What waits for an image that is unpacked once.
 fn unless_once(evidence: &Evidence) -> Option<Finding> {
     match once(evidence) {
@@ -727,6 +768,22 @@ fn ten_at_once(evidence: &Evidence) -> Finding {
                 wanted,
                 format!("{name}: {}", words(run)),
                 likely,
+                next,
+                "man 2 flock, man 2 rename",
+            );
+        }
+        let motd = |run: &Run| run.seen.as_ref()?.overlay.as_ref()?.motd;
+        let first = evidence.run(TEN[0]);
+        if motd(run).is_none() || motd(run).map(|m| m.0) != motd(first).map(|m| m.0)
+        {
+            return fail(
+                run,
+                "ten containers that start at once stand on one unpacked image",
+                format!(
+                    "{name}: its /etc/motd is not {}'s, below an overlay",
+                    TEN[0]
+                ),
+                "Each unpacked the image for itself, or has no overlay.",
                 next,
                 "man 2 flock, man 2 rename",
             );

@@ -1,7 +1,7 @@
 //! What is in the sandbox before the first run, and its names.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,7 +11,6 @@ use nix::sys::stat::Mode;
 use super::Session;
 use crate::observe::images::{self, Extent};
 use crate::observe::plan::{Hostile, Image};
-use crate::probe::PREFIX;
 
 /// Another place for images and containers than the usual one.
 const OTHER_PLACE: &str = "/workshop/elsewhere";
@@ -20,15 +19,11 @@ pub(super) const OTHER_CONTAINERS: &str = "/workshop/elsewhere/containers";
 
 impl Session {
     pub(super) fn probe_path(&self) -> PathBuf {
-        format!("/workshop/bin/{PREFIX}{}", self.nonce).into()
-    }
-
-    pub(super) fn second_name(&self) -> String {
-        format!("{PREFIX}{}-inside", self.nonce)
+        Path::new("/workshop/bin").join(&self.names.probe)
     }
 
     fn canary(&self) -> PathBuf {
-        format!("/workshop/outside-{}", self.nonce).into()
+        Path::new("/workshop").join(&self.names.canary)
     }
 
     /// Put the probe, the images and the bait in place.
@@ -37,43 +32,40 @@ impl Session {
         let mut planted = self.root.create(&probe, 0o755)?;
         std::io::copy(&mut File::open("/proc/self/exe")?, &mut planted)?;
         drop(planted);
-        let plain = Path::new("/workshop/bin/plain");
+        let plain = Path::new("/workshop/bin").join(&self.names.plain);
         self.root
-            .create(plain, 0o644)?
+            .create(&plain, 0o644)?
             .write_all(b"this is no program\n")?;
         if !self.contained {
             return Ok(());
         }
         // The same name, but where only the caller finds it.
-        let decoy = Path::new("/workshop/bin").join(self.second_name());
+        let decoy = Path::new("/workshop/bin").join(&self.names.second);
         self.root
             .create(&decoy, 0o755)?
             .write_all(b"#!/bin/sh\nexit 99\n")?;
-        let (probe, second) = (self.probe_path(), self.second_in_image());
-        let contents = contents(&probe, &second);
-        let create = |name: &str| {
-            self.root
-                .create(Path::new(&format!("/workshop/images/{name}.tar")), 0o644)
-        };
-        self.image = images::ordinary(create("probe")?, &contents, Extent::Probe)?;
-        images::ordinary(create("small")?, &contents, Extent::Small)?;
+        let places = self.places();
+        let contents = places.contents();
+        let path = |image| self.image_path(image);
+        let create = |image| self.root.create(&path(image), 0o644);
+        let probe = create(Image::Probe)?;
+        let files = images::ordinary(probe, &contents, Extent::Probe)?;
+        images::ordinary(create(Image::Small)?, &contents, Extent::Small)?;
         let others = [OTHER_PLACE, OTHER_IMAGES, OTHER_CONTAINERS];
         for directory in others {
             self.root.make_directory(Path::new(directory))?;
         }
+        self.root
+            .link(&path(Image::Small), Path::new("/workshop/images/base.tar"))?;
         self.root.link(
-            Path::new("/workshop/images/small.tar"),
-            Path::new("/workshop/images/base.tar"),
-        )?;
-        self.root.link(
-            Path::new("/workshop/images/probe.tar"),
+            &path(Image::Probe),
             &Path::new(OTHER_IMAGES).join("other.tar"),
         )?;
-        images::ordinary(create("cut")?, &contents, Extent::Small)?;
+        images::ordinary(create(Image::Cut)?, &contents, Extent::Small)?;
         let flags = OFlag::O_RDWR;
-        let cut = Path::new("/workshop/images/cut.tar");
-        images::cut(&self.root.open(cut, flags, Mode::empty())?, 8192)?;
-        create("garbage")?.write_all(&b"this is no archive\n".repeat(200))?;
+        let cut = self.root.open(&path(Image::Cut), flags, Mode::empty())?;
+        images::cut(&cut, 8192)?;
+        create(Image::Garbage)?.write_all(&b"this is no archive\n".repeat(200))?;
         let canary = self.canary();
         self.root.make_directory(&canary)?;
         self.root
@@ -85,62 +77,51 @@ impl Session {
                 Image::Large => Extent::Large,
                 Image::Hostile(Hostile::Device) => Extent::Device,
                 Image::Hostile(kind) => {
-                    images::hostile(create(&image_name(image))?, kind, &canary)?;
+                    images::hostile(create(image)?, kind, &canary)?;
                     continue;
                 }
                 _ => continue,
             };
-            images::ordinary(create(&image_name(image))?, &contents, extent)?;
+            images::ordinary(create(image)?, &contents, extent)?;
         }
+        self.image = files;
         Ok(())
     }
 
-    fn second_in_image(&self) -> PathBuf {
-        Path::new("workshop/inside").join(self.second_name())
+    fn image_path(&self, image: Image) -> PathBuf {
+        format!("/workshop/images/{}.tar", self.names.image(image)).into()
+    }
+
+    /// Where commands are in images.
+    fn places(&self) -> Places {
+        let below = |folder: &str, name: &str| Path::new(folder).join(name);
+        Places {
+            probe: below("workshop/bin", &self.names.probe),
+            second: below("workshop/inside", &self.names.second),
+            plain: below("workshop/bin", &self.names.plain),
+        }
     }
 
     /// Write another image over the fresh one.
     pub(super) fn replace_image(&self) -> Result<()> {
-        let (probe, second) = (self.probe_path(), self.second_in_image());
-        let name = image_name(Image::Replaced);
-        let path = format!("/workshop/images/{name}.tar");
-        let file = self.root.create(Path::new(&path), 0o644)?;
-        images::ordinary(file, &contents(&probe, &second), Extent::Other).map(drop)
-    }
-
-    /// Output as text, with the names that people are shown.
-    pub(super) fn without_nonce(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes);
-        text.replace(&format!("{PREFIX}{}", self.nonce), "probe")
-            .replace(&format!("/no/such/{}", self.nonce), "/no/such/command")
-            .replace(&format!("no-such-{}", self.nonce), "no-such-command")
-            .replace(&self.nonce, "…")
+        let file = self.root.create(&self.image_path(Image::Replaced), 0o644)?;
+        let places = self.places();
+        images::ordinary(file, &places.contents(), Extent::Other).map(drop)
     }
 }
 
-fn contents<'a>(probe: &'a Path, second: &'a Path) -> images::Contents<'a> {
-    images::Contents {
-        probe: probe.strip_prefix("/").unwrap_or(probe),
-        second,
-        plain: Path::new("workshop/bin/plain"),
-    }
+struct Places {
+    probe: PathBuf,
+    second: PathBuf,
+    plain: PathBuf,
 }
 
-pub(super) fn image_name(image: Image) -> String {
-    match image {
-        Image::Probe => "probe".into(),
-        Image::Fresh | Image::Replaced => "fresh".into(),
-        Image::Large => "large".into(),
-        Image::Small => "small".into(),
-        Image::Missing => "no-such-image".into(),
-        Image::Cut => "cut".into(),
-        Image::Garbage => "garbage".into(),
-        Image::Hostile(kind) => format!("hostile-{kind:?}").to_lowercase(),
+impl Places {
+    fn contents(&self) -> images::Contents<'_> {
+        images::Contents {
+            probe: &self.probe,
+            second: &self.second,
+            plain: &self.plain,
+        }
     }
-}
-
-pub(super) fn nonce() -> Result<String> {
-    let mut bytes = [0; 8];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

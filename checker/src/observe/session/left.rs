@@ -48,10 +48,11 @@ impl Session {
         close_output(lives);
         // Nobody is there any more who could change them.
         let now = self.files();
-        let files: Vec<String> = file_differences(&before.files, &now)
-            .iter()
-            .map(|line| self.without_nonce(line.as_bytes()))
-            .collect();
+        let files = file_differences(&before.files, &now);
+        let shown = files.iter().map(|line| self.names.shown(line.as_bytes()));
+        let mut files: Vec<String> = shown.collect();
+        // They were in the order of their real names.
+        files.sort_by(|one, other| order(one).cmp(&order(other)));
         self.left = Some(now);
         for live in lives.iter_mut() {
             let run = &mut live.run;
@@ -82,12 +83,12 @@ impl Session {
                 None => Ending::NotRun,
             };
         }
-        run.stderr = self.without_nonce(&live.stderr);
+        run.stderr = self.names.shown(&live.stderr);
         for rest in std::mem::take(&mut live.lines).into_values() {
             live.noise.extend(rest);
         }
         live.noise.truncate(KEPT_OUTPUT);
-        run.noise = self.without_nonce(&live.noise);
+        run.noise = self.names.shown(&live.noise);
     }
 
     /// The caller's host name, and its links, if they are not what they were.
@@ -161,6 +162,11 @@ pub(super) fn differences(before: &str, after: &str) -> Vec<String> {
     all.extend(gone.map(|(id, line)| format!("- {id} {line}")));
     all.truncate(40);
     all
+}
+
+/// What is gone first, then by name.
+fn order(line: &str) -> (bool, Option<&str>) {
+    (!line.starts_with('-'), line.get(1..))
 }
 
 fn file_differences(before: &Listing, after: &Listing) -> Vec<String> {

@@ -121,22 +121,8 @@ impl Session {
         memory.map_or(0, Memory::kills)
     }
 
-    /// Bytes that the sandbox's programs hold. The cgroup knows. Without one: what they
-    /// hold as processes, and in file systems of their own. What else there is (memfd,
-    /// SysV segments, pipes, sockets, mounts) is seen when it has brought the whole
-    /// machine close to its end: then what is gone counts as theirs.
     fn used_memory(&self, pids: &BTreeSet<i32>) -> u64 {
-        if let Some(memory) = self.belt.as_ref().and_then(Belt::memory) {
-            return memory.used();
-        }
-        let resident =
-            |pid: &i32| outside::status_of(*pid).map(|status| status.resident);
-        let processes: u64 = pids.iter().filter_map(resident).sum();
-        let host = outside::HostMemory::now();
-        let gone = self.memory.available.saturating_sub(host.available);
-        match host.available < host.total / 20 {
-            true => processes.max(gone),
-            false => processes.max(outside::tmpfs_bytes(pids)),
-        }
+        let used = |belt| outside::used_memory(belt, pids, &self.memory);
+        self.belt.as_ref().map_or(0, used)
     }
 }

@@ -7,6 +7,7 @@ mod kill;
 mod left;
 mod limits;
 mod listen;
+mod names;
 mod start;
 
 use std::collections::BTreeMap;
@@ -31,12 +32,12 @@ use super::outside::{self, Own};
 use super::plan::{Image, Moment, Plan, Step};
 use super::tracer::Tracer;
 use crate::belt::{Belt, End, Fit, Tree};
-use crate::evidence::{Call, FileFact, FileId, Machine, Run, Seen};
+use crate::evidence::{Call, FileFact, FileId, Machine, NOT_SEEN, Run, Seen};
 use crate::probe::Act;
 use crate::sys;
 use crate::text::escape;
-use furnish::nonce;
 use left::differences;
+use names::Names;
 
 /// How much of a run's output is kept, in bytes.
 const KEPT_OUTPUT: usize = 8 << 10;
@@ -72,7 +73,7 @@ pub struct Session {
     root: Inside,
     /// To recognise the probe by.
     own: Own,
-    nonce: String,
+    names: Names,
     pub contained: bool,
     /// What the test image holds.
     pub image: BTreeMap<String, FileFact>,
@@ -147,7 +148,7 @@ impl Session {
             program,
             root,
             own,
-            nonce: nonce()?,
+            names: Names::draw(wanted)?,
             contained,
             image: BTreeMap::new(),
             wanted: wanted.to_vec(),
@@ -270,7 +271,9 @@ impl Session {
                 self.arrive(&mut lives, awaited)?;
             }
             if let Some(tracer) = lives[index].tracer.take() {
-                lives[index].run.groups_at_exec = tracer.found();
+                let live = &mut lives[index];
+                live.run.traced = true;
+                live.run.groups_at_exec = tracer.found(live.probe.unwrap_or(0));
             }
             if plan.killed.is_some() {
                 self.kill(&mut lives, index)?;
@@ -398,7 +401,8 @@ impl Session {
                 self.call(lives, index, word, word, &id)?;
             }
             Step::CallUnknown(word) => {
-                let (name, id) = (format!("{word} unknown"), self.nonce.clone());
+                let (name, id) =
+                    (format!("{word} unknown"), self.names.unknown.clone());
                 self.call(lives, index, &name, word, &id)?;
             }
         }
@@ -481,6 +485,16 @@ impl Session {
             Some(outcome) => outcome.clone(),
             None => "no answer".into(),
         };
+        // What is stopped answers nothing: another one did, in its name. (Who has
+        // CAP_SYS_ADMIN may put any pid into SCM_CREDENTIALS.)
+        if outside::status_of(pid).is_some_and(|status| status.stopped) {
+            outcome = "no answer".into();
+        }
+        if let (Ok(root), "ok") = (Inside::of_process(pid), outcome.as_str()) {
+            if !is_done(&root, act) {
+                outcome = NOT_SEEN.into();
+            }
+        }
         // Believe the kernel, not the report: the container's libraries are in between.
         let name = match act {
             Act::Write(path, _) => format!("write {path}"),
@@ -562,6 +576,31 @@ fn first_bytes(root: &Inside, path: &str) -> std::io::Result<String> {
         .take(200)
         .read_to_end(&mut bytes)?;
     Ok(escape(&bytes))
+}
+
+/// Does the container show what was done there? Links below `root` are followed as
+/// its own.
+fn is_done(root: &Inside, act: &Act) -> bool {
+    let find = |path: &str| {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        root.open(Path::new(path), flags, Mode::empty())?
+            .metadata()
+            .map_err(|_| nix::Error::EIO)
+    };
+    let gone = |path: &str| find(path).is_err();
+    match act {
+        Act::Write(path, text) => {
+            let text = &text.as_bytes()[..text.len().min(200)];
+            first_bytes(root, path).is_ok_and(|found| found == escape(text))
+        }
+        Act::MakeDirectory(path) => find(path).is_ok_and(|found| found.is_dir()),
+        Act::Delete(path) => gone(path),
+        Act::Rename(old, new) => gone(old) && !gone(new),
+        Act::Chmod(path, mode) => find(path).is_ok_and(|found| {
+            std::os::unix::fs::MetadataExt::mode(&found) & 0o7777 == *mode
+        }),
+        _ => true,
+    }
 }
 
 fn tell(live: &mut Live, act: &Act) {

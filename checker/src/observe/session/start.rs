@@ -14,7 +14,7 @@ use nix::sys::socket::{
 use nix::sys::stat::Mode;
 use nix::unistd::pipe2;
 
-use super::furnish::{OTHER_CONTAINERS, OTHER_IMAGES, image_name};
+use super::furnish::{OTHER_CONTAINERS, OTHER_IMAGES};
 use super::{Live, Session, allowed_cpus};
 use crate::belt::{End, Gone, Start};
 use crate::evidence::Run;
@@ -22,7 +22,6 @@ use crate::observe::inside::Inside;
 use crate::observe::outside;
 use crate::observe::plan::{Command, LAST_CPU, Options, Plan};
 use crate::observe::tracer::Tracer;
-use crate::probe::PREFIX;
 use crate::sys;
 
 /// The number of a descriptor that was left open away from the others: the highest
@@ -94,6 +93,7 @@ impl Session {
             numbers: vec![0, 1, 2, 3, FAR],
             child,
             held: traced,
+            seconds: None,
         };
         let trees = self.trees().to_vec();
         let mut tracer = None;
@@ -152,7 +152,7 @@ impl Session {
             path_line.push(b':');
             path_line.extend(directory.as_os_str().as_encoded_bytes());
         }
-        let mark = format!("RUBBER_CRAB_MARK={}", self.nonce);
+        let mark = format!("RUBBER_CRAB_MARK={}", self.names.mark);
         let others = [
             "HOME=/tmp",
             "LANG=C.UTF-8",
@@ -174,10 +174,9 @@ impl Session {
         let mut shown = format!("{} run", self.program.name);
         all.push(b"run".to_vec());
         if self.contained {
-            let image = image_name(plan.image);
             let usual = [
                 "-i",
-                &image,
+                self.names.image(plan.image),
                 "--image-dir",
                 "/workshop/images",
                 "--container-dir",
@@ -215,7 +214,10 @@ impl Session {
                 match option.is_empty() {
                     _ if unsaid.contains(&index) => {}
                     true => shown += " ''",
-                    false => shown += &format!(" {option}"),
+                    false => {
+                        let option = self.names.shown(option.as_bytes());
+                        shown += &format!(" {option}");
+                    }
                 }
             }
         }
@@ -224,18 +226,20 @@ impl Session {
         let probe = self.probe_path();
         let (command, name) = match plan.command {
             Command::Probe(_) => (probe.display().to_string(), "/probe"),
-            Command::Bare => (format!("{PREFIX}{}", self.nonce), "probe"),
-            Command::InsideOnly if self.contained => (self.second_name(), "probe"),
-            Command::InsideOnly => (format!("{PREFIX}{}", self.nonce), "probe"),
+            Command::Bare => (self.names.probe.clone(), "probe"),
+            Command::InsideOnly if self.contained => {
+                (self.names.second.clone(), "probe")
+            }
+            Command::InsideOnly => (self.names.probe.clone(), "probe"),
             Command::OutsideOnly => ("/usr/bin/env".into(), "/usr/bin/env"),
-            // What can be guessed could be answered without trying.
             Command::Missing => {
-                (format!("/no/such/{}", self.nonce), "/no/such/command")
+                let path = format!("/workshop/bin/{}", self.names.missing);
+                (path, "/no/such/command")
             }
-            Command::MissingBare => {
-                (format!("no-such-{}", self.nonce), "no-such-command")
+            Command::MissingBare => (self.names.missing.clone(), "no-such-command"),
+            Command::Plain => {
+                (format!("/workshop/bin/{}", self.names.plain), "/plain-file")
             }
-            Command::Plain => ("/workshop/bin/plain".into(), "/plain-file"),
             Command::Directory => ("/workshop".into(), "/a-directory"),
         };
         all.push(command.into_bytes());
