@@ -17,6 +17,7 @@ mod commands;
 mod doctor;
 mod errand;
 mod evidence;
+mod grader;
 mod image;
 mod judge;
 mod lesson;
@@ -98,6 +99,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Judge other people's work: a submission, or a class of them.
+    #[command(disable_help_flag = true)]
+    Grade {
+        /// See `grade --help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// A script that lets your shell complete `cargo checker …`.
     ///
     /// bash: cargo checker completions bash >~/.checker.bash
@@ -112,6 +120,12 @@ enum Command {
     /// Then start a new shell.
     #[command(verbatim_doc_comment)]
     Completions(commands::completions::Options),
+    /// What `grade` asks of the checker.
+    #[command(hide = true)]
+    Grader {
+        #[command(subcommand)]
+        action: grader::Action,
+    },
     /// For those who write levels.
     Author {
         #[command(subcommand)]
@@ -160,6 +174,9 @@ fn main() -> ExitCode {
     if probe::is_listen() {
         eprintln!("listen: {}", probe::show_listen());
         return ExitCode::FAILURE;
+    }
+    if grader::calls::is_wanted() {
+        return grader::calls::pass_on();
     }
     errand::end_with_caller();
     // Whoever starts the checker may ignore it: then nothing can be waited for.
@@ -222,6 +239,10 @@ fn run(command: Option<Command>) -> Result<Status> {
         }
         Some(Command::Image { action }) => commands::image::image(&action),
         Some(Command::Doctor { json }) => examine(json),
+        Some(Command::Grade { arguments }) => {
+            match commands::grade::grade(&arguments)? {}
+        }
+        Some(Command::Grader { action }) => grader::grader(&action),
         Some(Command::Author {
             action: Author::Verify(options),
         }) => commands::variations::verify(&options),

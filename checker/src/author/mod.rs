@@ -11,4 +11,5 @@ pub mod sources;
 mod sync;
 pub mod variations;
 
-pub use sync::{Mode, sync};
+pub use sync::{Mode, hash, sync};
+pub use variations::{put, write_workspace};

@@ -217,25 +217,49 @@ fn replace(text: &str, old: &str, new: &str) -> Result<String> {
     }
 }
 
-/// Write a workspace with one crate for each variation. It stands on the same
-/// finished levels and the same Cargo.lock as the project.
+/// Write a workspace with one crate for each variation.
 pub fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
+    let members: Vec<String> = all.iter().map(Variation::package).collect();
+    write_workspace(root, folder, &members)?;
+    for variation in all {
+        let crate_folder = folder.join(variation.package());
+        let solution = root.join("solutions").join(variation.level.folder());
+        let manifest = fs::read_to_string(solution.join("Cargo.toml"))?;
+        let package = format!("solution-{}", variation.level.number);
+        let manifest = manifest.replace(
+            &format!("name = \"{package}\""),
+            &format!("name = \"{}\"", variation.package()),
+        );
+        put(&crate_folder.join("Cargo.toml"), without_library(&manifest))?;
+        for (path, text) in &variation.sources {
+            // A library nobody asks for would only be compiled.
+            if path != Path::new("src/lib.rs") {
+                put(&crate_folder.join(path), text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Write the manifest of a workspace with these members. It stands on the same finished
+/// levels and the same Cargo.lock as the project.
+pub fn write_workspace(
+    root: &Path,
+    folder: &Path,
+    members: &[String],
+) -> Result<()> {
     let mut manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     for level in ALL {
         // Whatever `own` says.
         manifest = workspace::build_on(&manifest, level, Whose::Solution);
     }
-    let members: Vec<String> =
-        all.iter().map(|v| format!("{:?}", v.package())).collect();
     // The checker itself, and its profile, have no place there.
     let manifest: String = manifest
         .lines()
         .take_while(|line| !line.starts_with("[profile.dev.package.checker]"))
         .filter(|line| !line.starts_with("default-members"))
         .map(|line| match line {
-            _ if line.starts_with("members") => {
-                format!("members = [{}]\n", members.join(", "))
-            }
+            _ if line.starts_with("members") => format!("members = {members:?}\n"),
             "[workspace.lints.rust]" => format!("{line}\nunused = \"allow\"\n"),
             // Hundreds of programs are linked, and nobody debugs or edits them.
             _ if line.starts_with("debug = ") => {
@@ -247,32 +271,11 @@ pub fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
             ),
         })
         .collect();
-    put(&folder.join("Cargo.toml"), &manifest)?;
+    put(&folder.join("Cargo.toml"), manifest)?;
     put(
         &folder.join("Cargo.lock"),
-        &fs::read_to_string(root.join("Cargo.lock"))?,
-    )?;
-    for variation in all {
-        let crate_folder = folder.join(variation.package());
-        let solution = root.join("solutions").join(variation.level.folder());
-        let manifest = fs::read_to_string(solution.join("Cargo.toml"))?;
-        let package = format!("solution-{}", variation.level.number);
-        let manifest = manifest.replace(
-            &format!("name = \"{package}\""),
-            &format!("name = \"{}\"", variation.package()),
-        );
-        put(
-            &crate_folder.join("Cargo.toml"),
-            &without_library(&manifest),
-        )?;
-        for (path, text) in &variation.sources {
-            // A library nobody asks for would only be compiled.
-            if path != Path::new("src/lib.rs") {
-                put(&crate_folder.join(path), text)?;
-            }
-        }
-    }
-    Ok(())
+        fs::read(root.join("Cargo.lock"))?,
+    )
 }
 
 fn without_library(manifest: &str) -> String {
@@ -291,8 +294,9 @@ fn without_library(manifest: &str) -> String {
 }
 
 /// Write a file, unless it says this already: cargo goes by the time of change.
-fn put(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+pub fn put(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    let text = text.as_ref();
+    if fs::read(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {

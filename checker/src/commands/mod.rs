@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod diff;
+pub mod grade;
 pub mod hint;
 pub mod image;
 pub mod list;
