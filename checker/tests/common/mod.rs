@@ -123,7 +123,7 @@ pub fn cannot(reason: &str) -> bool {
 /// checker there is only what cargo wants to see.
 pub fn copy_project(folder: &Path) {
     let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder.join("checker/src")).expect("mkdir");
+    fs::create_dir_all(folder).expect("mkdir");
     let copied = Command::new("cp")
         .arg("-r")
         .args(["Cargo.toml", "Cargo.lock", ".cargo", "levels", "solutions"])
@@ -131,9 +131,21 @@ pub fn copy_project(folder: &Path) {
         .current_dir(root())
         .status();
     assert!(copied.expect("cp").success());
-    let manifest = "checker/Cargo.toml";
-    fs::copy(root().join(manifest), folder.join(manifest)).expect("copy");
-    fs::write(folder.join("checker/src/main.rs"), "fn main() {}\n").expect("write");
+    let manifest = "Cargo.toml";
+    let whole = fs::read_to_string(root().join(manifest)).expect("read");
+    let without = whole.replace(", \"checker/grading\"", "");
+    assert_ne!(without, whole, "the members of the workspace");
+    fs::write(folder.join(manifest), without).expect("write");
+    for package in ["checker", "checker/report"] {
+        let (from, to) = (root().join(package), folder.join(package));
+        fs::create_dir_all(to.join("src")).expect("mkdir");
+        fs::copy(from.join(manifest), to.join(manifest)).expect("copy");
+        for source in ["main.rs", "lib.rs"].map(|name| Path::new("src").join(name)) {
+            if from.join(&source).exists() {
+                fs::write(to.join(source), "fn main() {}\n").expect("write");
+            }
+        }
+    }
     let state = folder.with_extension("state");
     let call = |arguments: &[&str]| {
         let mut command = checker(arguments);

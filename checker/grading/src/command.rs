@@ -1,0 +1,356 @@
+//! `grade`: find submissions, judge them, report.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Parser;
+use report::{LevelInfo, Prepared, SCHEMA, Verdict};
+
+use crate::input::{self, Found};
+use crate::merge::merge;
+use crate::part::Part;
+use crate::points::Points;
+use crate::progress::Progress;
+use crate::report::{Class, Format, words};
+use crate::store::{Kept, Plan, Store};
+use crate::work::{self, Work};
+
+/// Judge other people's work, which may be hostile, and report on it.
+///
+/// A submission is a fork of this repository, or just its levels/, in a folder or an
+/// archive (.tar, .tar.gz, .zip). A folder or an archive with many of them will do, too.
+/// Only levels/NN-name/src is taken from it.
+///
+/// What has been judged stays judged: the same command goes on where it was interrupted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo checker grade",
+    bin_name = "cargo checker grade",
+    version
+)]
+pub struct Options {
+    /// Folders and archives with submissions. With --merge: folders that `grade` has
+    /// written.
+    #[arg(value_name = "SUBMISSION")]
+    submissions: Vec<PathBuf>,
+    /// A file that names submissions: a line is PATH, or NAME, a tab, and PATH.
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+    /// Branches, tags, commits, ranges (A..B) or patterns (refs/heads/students/*) of a
+    /// Git repository: each commit or branch is a submission.
+    #[arg(long, value_name = "REVISION")]
+    git: Vec<String>,
+    /// That Git repository.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    repository: PathBuf,
+    /// The levels to judge, by number or name, with commas between them. All, without
+    /// this.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+    levels: Vec<String>,
+    /// Where results and reports go.
+    #[arg(long, value_name = "FOLDER", default_value = "grades")]
+    out: PathBuf,
+    /// How many are judged at a time. As many as there are processors, without this.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Judge the K-th of N parts only. --merge puts parts together.
+    #[arg(long, value_name = "K/N", conflicts_with = "merge")]
+    partition: Option<Part>,
+    /// Judge nothing: put what was judged in other folders together, and report.
+    #[arg(long, conflicts_with_all = ["list", "git", "levels", "repeat"])]
+    merge: bool,
+    /// Judge everything N times, and report verdicts that change.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+    /// What levels and checks are worth: a file in TOML.
+    #[arg(long, value_name = "FILE")]
+    points: Option<PathBuf>,
+    /// What reports to write, with commas between them.
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_enum)]
+    format: Vec<Format>,
+    /// How long one run of a program may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    limit: u64,
+    /// A level that this machine can't show counts as failed.
+    #[arg(long)]
+    strict: bool,
+    /// Exit with 0 when everything was judged, whatever came out.
+    #[arg(long)]
+    exit_zero: bool,
+}
+
+/// Nothing can be judged here, whatever was handed in.
+#[derive(Debug)]
+pub struct AtFault;
+
+impl std::fmt::Display for AtFault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("nothing can be judged here")
+    }
+}
+
+/// Judge, report, and tell. The exit status: 0 when everything passed, 1 when something
+/// failed, 3 when the checker is at fault.
+///
+/// Errors: wrong usage; or [`AtFault`], when nothing can be judged.
+pub fn grade(options: &Options) -> Result<ExitCode> {
+    let store = Store::open(&options.out)?;
+    let missing = match options.merge {
+        true => merge(&options.submissions, &store)?,
+        false => {
+            judge(options, &store)?;
+            Vec::new()
+        }
+    };
+    let plan = store.plan()?;
+    let points = match &options.points {
+        Some(path) => Points::read(path, &plan.levels)?,
+        None => Points::default(),
+    };
+    let class = store.graded(&points)?;
+    let formats = match options.format.is_empty() {
+        true => Format::usual(),
+        false => options.format.clone(),
+    };
+    for format in formats {
+        format.write(&class, &options.out)?;
+    }
+    let counts = tell(&class, &options.out)?;
+    for part in missing {
+        eprintln!("part {part} of the class is missing");
+    }
+    Ok(counts.status(options))
+}
+
+fn judge(options: &Options, store: &Store) -> Result<()> {
+    let found = input::find(
+        &options.submissions,
+        options.list.as_deref(),
+        &options.git,
+        &options.repository,
+    )?;
+    if found.is_empty() {
+        bail!("no submissions: name folders or archives, or see --help");
+    }
+    let part = options.partition.unwrap_or(Part::WHOLE);
+    if let Ok(before) = store.plan() {
+        if let Some(other) = before.parts.iter().find(|other| **other != part) {
+            bail!(
+                "{} holds part {other} of a class: another --out for this one",
+                options.out.display()
+            );
+        }
+    }
+    let found: Vec<Found> = found
+        .into_iter()
+        .filter(|one| part.has(&one.name))
+        .collect();
+    let checker = checker()?;
+    let prepared = prepare(&checker)?;
+    let levels = chosen(&prepared.levels, &options.levels)?;
+    if let Some(path) = &options.points {
+        // Better now than when all is done.
+        Points::read(path, &prepared.levels)?;
+    }
+    let mut work = Work {
+        checker,
+        levels,
+        prepared,
+        limit: options.limit,
+        repeat: options.repeat,
+        store,
+    };
+    for level in with_given(&work)? {
+        let known = work.levels.iter_mut().find(|one| one.level == level.level);
+        if let Some(known) = known {
+            *known = level;
+        }
+    }
+    store.set_plan(&Plan {
+        schema: SCHEMA,
+        levels: work.levels.clone(),
+        submissions: found.iter().map(|one| one.name.clone()).collect(),
+        parts: BTreeSet::from([part]),
+    })?;
+    let jobs = options.jobs.map(usize::from);
+    let cpus = || available_parallelism().map_or(1, usize::from);
+    let progress = Progress::begin(found.len());
+    work.judge_all(&found, jobs.unwrap_or_else(cpus), &|found, kept, judged| {
+        progress.one_more(&words::name(&found.name), &marks(kept), judged > 0);
+    })
+}
+
+/// The checker that has started us, or the one beside us.
+fn checker() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("RUBBER_CRAB_CHECKER") {
+        return Ok(path.into());
+    }
+    let beside = env::current_exe()?.with_file_name("checker");
+    match beside.is_file() {
+        true => Ok(beside),
+        false => bail!("this is for `cargo checker grade` to start"),
+    }
+}
+
+fn prepare(checker: &Path) -> Result<Prepared> {
+    eprintln!("compiling what all submissions stand on …");
+    let done = work::call(checker, "prepare")
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("start {}", checker.display()))?;
+    if !done.status.success() {
+        // It has said why.
+        return Err(anyhow!(AtFault));
+    }
+    serde_json::from_slice(&done.stdout).context("what `grader prepare` says")
+}
+
+fn chosen(all: &[LevelInfo], names: &[String]) -> Result<Vec<LevelInfo>> {
+    let one = |name: &String| {
+        let is_it = |level: &&LevelInfo| {
+            let number = level.level.trim_start_matches('0');
+            level.level == *name
+                || level.name == *name
+                || name.trim_start_matches('0') == number
+                    && name.parse::<u8>().is_ok()
+        };
+        let found = all.iter().find(is_it).cloned();
+        found.with_context(|| format!("--levels: there is no level {name:?}"))
+    };
+    match names.is_empty() {
+        true => Ok(all.to_vec()),
+        false => {
+            let chosen: Result<Vec<LevelInfo>> = names.iter().map(one).collect();
+            let mut chosen = chosen?;
+            chosen.sort_by(|one, other| one.level.cmp(&other.level));
+            chosen.dedup();
+            Ok(chosen)
+        }
+    }
+}
+
+/// The levels, with the checks that hold before anybody has done anything. It also shows
+/// that levels can be compiled and judged here.
+fn with_given(work: &Work) -> Result<Vec<LevelInfo>> {
+    let mut skeleton = work.judge_skeleton()?;
+    let mut levels = work.levels.clone();
+    for level in &mut levels {
+        let kept = skeleton.levels.remove(&level.level);
+        let outcome = kept.context("the skeleton wasn't judged")?.judged.outcome;
+        match &outcome.verdict {
+            Verdict::Unbuilt { output: why } | Verdict::Broken { reason: why } => {
+                let number = &level.level;
+                let why = format!("level {number}, as it is handed out: {why}");
+                return Err(anyhow!(why).context(AtFault));
+            }
+            _ => {}
+        }
+        let holds =
+            |check: &&report::Judgement| check.finding == report::Finding::Pass;
+        let given = outcome.checks.iter().filter(holds);
+        level.given = given.map(|check| check.id.clone()).collect();
+    }
+    Ok(levels)
+}
+
+/// A letter a level: `✓✓✗–`.
+fn marks(kept: &Kept) -> String {
+    let outcomes = kept.levels.values().map(|level| &level.judged.outcome);
+    outcomes.map(|outcome| mark(&outcome.verdict)).collect()
+}
+
+fn mark(verdict: &Verdict) -> char {
+    match verdict {
+        Verdict::Pass => '✓',
+        Verdict::Fail => '✗',
+        Verdict::Unbuilt { .. } => '⚒',
+        Verdict::Cannot { .. } => '–',
+        Verdict::Broken { .. } => '!',
+    }
+}
+
+/// How many levels came to which verdict.
+#[derive(Default)]
+struct Counts {
+    pass: usize,
+    fail: usize,
+    unbuilt: usize,
+    cannot: usize,
+    broken: usize,
+    unsteady: usize,
+}
+
+impl Counts {
+    fn count(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Unbuilt { .. } => &mut self.unbuilt,
+            Verdict::Cannot { .. } => &mut self.cannot,
+            Verdict::Broken { .. } => &mut self.broken,
+        } += 1;
+    }
+
+    fn status(&self, options: &Options) -> ExitCode {
+        let failed =
+            self.fail + self.unbuilt > 0 || options.strict && self.cannot > 0;
+        match (self.broken > 0, failed && !options.exit_zero) {
+            (true, _) => ExitCode::from(3),
+            (false, true) => ExitCode::from(1),
+            (false, false) => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// Print a line for each submission, the sums, and where the reports are.
+fn tell(class: &dyn Class, out: &Path) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let mut output = std::io::stdout().lock();
+    let numbers = class
+        .head()
+        .levels
+        .iter()
+        .map(|level| level.info.level.as_str());
+    let numbers: Vec<&str> = numbers.collect();
+    let mut say = |line: String| match writeln!(output, "{line}") {
+        // Nobody reads on (`… | head`).
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    };
+    say(format!("levels {}", numbers.join(" ")))?;
+    class.each(&mut |submission| {
+        let mut row = String::new();
+        for graded in &submission.levels {
+            counts.count(&graded.judged.outcome.verdict);
+            counts.unsteady += usize::from(!graded.judged.unsteady.is_empty());
+            row += &format!("  {}", mark(&graded.judged.outcome.verdict));
+        }
+        let (points, of) = (
+            words::points(submission.points),
+            words::points(submission.of),
+        );
+        let name = words::name(&submission.name);
+        Ok(say(format!("      {row}  {points:>6} of {of}  {name}"))?)
+    })?;
+    let Counts {
+        pass,
+        fail,
+        unbuilt,
+        cannot,
+        broken,
+        unsteady,
+    } = counts;
+    say(format!(
+        "✓ {pass} passed  ✗ {fail} failed  ⚒ {unbuilt} unbuilt  – {cannot} cannot  ! {broken} broken"
+    ))?;
+    if unsteady > 0 {
+        say(format!("{unsteady} verdicts were not always the same"))?;
+    }
+    say(format!("reports: {}", out.display()))?;
+    Ok(counts)
+}

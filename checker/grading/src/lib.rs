@@ -1,0 +1,17 @@
+//! Judges other people's work, which may be hostile. Nothing of it runs here: what was
+//! handed in is looked through (`input`), and given to checkers of their own, some at a
+//! time (`work`), which compile and judge it in the seat belt. What they say is kept
+//! (`store`), in one place or in parts (`part`, `merge`), and with `points` made into
+//! reports (`report`). `command` puts that together.
+
+mod command;
+pub mod input;
+mod merge;
+mod part;
+mod points;
+mod progress;
+pub mod report;
+mod store;
+mod work;
+
+pub use command::{AtFault, Options, grade};

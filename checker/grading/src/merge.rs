@@ -1,0 +1,92 @@
+//! Putting the parts of a class together.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use report::LevelInfo;
+
+use crate::part::Part;
+use crate::store::{Plan, Store, Whose};
+
+/// Put what was judged in these folders into one. The parts of the class that are
+/// missing then.
+///
+/// Errors: a folder has no results, or results that don't go with the others.
+pub fn merge(folders: &[PathBuf], into: &Store) -> Result<Vec<Part>> {
+    let mut whole: Option<Plan> = None;
+    for folder in folders {
+        let shown = folder.display();
+        if !folder.join("class.json").is_file() {
+            bail!("{shown}: `grade` has judged nothing there: no class.json");
+        }
+        let part = Store::open(folder)?;
+        let plan = part.plan()?;
+        for name in &plan.submissions {
+            let whose = Whose::Submission(name);
+            let kept = part.kept(whose);
+            let there = whole.as_ref().is_some_and(|p| p.submissions.contains(name));
+            if there && into.kept(whose) != kept {
+                bail!("{shown}: {name:?} is in two parts, with two outcomes");
+            }
+            into.keep(whose, &kept)?;
+        }
+        match &mut whole {
+            None => whole = Some(plan),
+            Some(whole) => {
+                if !join(&mut whole.levels, &plan.levels) {
+                    bail!("{shown}: other levels than in {}", folders[0].display());
+                }
+                whole.parts.extend(plan.parts);
+                whole.submissions.extend(plan.submissions);
+            }
+        }
+    }
+    let whole = whole.context("which folders are to be merged?")?;
+    into.set_plan(&whole)?;
+    Ok(missing(&whole.parts))
+}
+
+/// Are these the same levels? What held before anybody had done anything, is what held
+/// everywhere: one machine shows what another can't.
+fn join(levels: &mut [LevelInfo], others: &[LevelInfo]) -> bool {
+    let plain = |level: &LevelInfo| LevelInfo {
+        given: Vec::new(),
+        ..level.clone()
+    };
+    let same = levels.iter().map(plain).eq(others.iter().map(plain));
+    for (level, other) in levels.iter_mut().zip(others) {
+        level.given.retain(|check| other.given.contains(check));
+    }
+    same
+}
+
+fn missing(parts: &BTreeSet<Part>) -> Vec<Part> {
+    let divisions: BTreeSet<u32> = parts.iter().map(|part| part.of).collect();
+    let all = divisions
+        .into_iter()
+        .flat_map(|of| (1..=of).map(move |number| Part { of, number }));
+    all.filter(|part| !parts.contains(part)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_what_was_given_everywhere() {
+        let level = |number: &str, given: &[&str]| LevelInfo {
+            level: number.into(),
+            name: String::new(),
+            title: String::new(),
+            checks: Vec::new(),
+            given: given.iter().map(|id| (*id).into()).collect(),
+        };
+        let mut levels = [level("00", &["a", "b"]), level("01", &["c"])];
+        let others = [level("00", &["b", "d"]), level("01", &["c"])];
+        assert!(join(&mut levels, &others));
+        assert_eq!(levels, [level("00", &["b"]), level("01", &["c"])]);
+        assert!(!join(&mut levels, &others[..1]));
+        assert!(!join(&mut levels, &[level("02", &[]), level("01", &[])]));
+    }
+}

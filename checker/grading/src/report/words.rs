@@ -1,0 +1,179 @@
+//! What all formats say in plain text. People who were judged had a say in most of it:
+//! all of that goes through `text`.
+
+use report::{Diagnosis, Finding, Judged, Judgement, Outcome, Verdict};
+
+pub use super::text::name;
+use super::text::{self, PART, line, lines};
+
+/// `1 learner`, `2 learners`.
+pub fn count(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
+/// Points as people write them: at most two decimals.
+pub fn points(points: f64) -> String {
+    let text = format!("{points:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+/// A level's folder: `05-uts-ns`.
+pub fn folder(outcome: &Outcome) -> String {
+    line(&format!("{}-{}", outcome.level, outcome.name))
+}
+
+/// The verdict, in a few words.
+pub fn headline(outcome: &Outcome) -> String {
+    let (passed, all) = passed(outcome);
+    match &outcome.verdict {
+        Verdict::Pass => format!("all {all} checks hold"),
+        Verdict::Fail => format!("{passed} of {all} checks hold"),
+        Verdict::Unbuilt { .. } => "it doesn't compile".into(),
+        Verdict::Cannot { .. } => "this machine can't show it".into(),
+        Verdict::Broken { .. } => "the checker is at fault".into(),
+    }
+}
+
+/// How many checks hold, and of how many.
+pub fn passed(outcome: &Outcome) -> (usize, usize) {
+    let held = |check: &&Judgement| check.finding == Finding::Pass;
+    (
+        outcome.checks.iter().filter(held).count(),
+        outcome.checks.len(),
+    )
+}
+
+/// Why there is such a verdict, when the checks don't tell: the compiler's words, what
+/// the machine lacks, what went wrong in the checker. One or more lines.
+pub fn why(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Pass | Verdict::Fail => None,
+        Verdict::Unbuilt { output } => Some(lines(output, PART)),
+        Verdict::Cannot { reason, cure } => Some(cannot(reason, cure)),
+        Verdict::Broken { reason } => Some(part("reason", reason)),
+    }
+}
+
+/// What this machine lacks, and what to do about it.
+pub fn cannot(reason: &str, cure: &str) -> String {
+    format!("{}\n{}", part("reason", reason), part("cure", cure))
+}
+
+/// A failure: a line or more for each part, each with its name before it.
+pub fn diagnosis(level: &str, diagnosis: &Diagnosis) -> String {
+    let more = format!("cargo checker hint {level} · {}", diagnosis.more);
+    let parts = [
+        ("ran", &diagnosis.ran),
+        ("wanted", &diagnosis.wanted),
+        ("saw", &diagnosis.saw),
+        ("likely", &diagnosis.likely),
+        ("try", &diagnosis.next),
+        ("more", &more),
+    ];
+    parts.map(|(name, text)| part(name, text)).join("\n")
+}
+
+/// A named text; its other lines stand under the first one.
+fn part(name: &str, text: &str) -> String {
+    let text = lines(text, PART);
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut out = format!("{name:<8}{first}").trim_end().to_string();
+    for line in lines {
+        out.push_str(&format!("\n{:8}{line}", ""));
+    }
+    out
+}
+
+/// What came of a check that neither holds nor fails, on one line.
+pub fn open(finding: &Finding) -> Option<String> {
+    match finding {
+        Finding::Pass | Finding::Fail(_) => None,
+        Finding::Waits { on } => Some(format!("waits for {}", line(on))),
+        Finding::Cannot { reason, .. } => {
+            Some(format!("this machine can't show it: {}", line(reason)))
+        }
+    }
+}
+
+/// A level that did not always come to the same: what it came to each time.
+pub fn unsteady(judged: &Judged) -> Option<String> {
+    let times = text::list(&judged.unsteady);
+    (!times.is_empty()).then(|| {
+        let times = times.join("; ");
+        format!("not the same each time: {times}")
+    })
+}
+
+/// The first check that fails, explained.
+pub fn first_failure(outcome: &Outcome) -> Option<(&Judgement, &Diagnosis)> {
+    let mut checks = outcome.checks.iter();
+    checks.find_map(|check| match &check.finding {
+        Finding::Fail(diagnosis) => Some((check, diagnosis.as_ref())),
+        _ => None,
+    })
+}
+
+/// All that is to be said about a level, with every failure in full.
+pub fn level(judged: &Judged) -> String {
+    let outcome = &judged.outcome;
+    let mut parts = vec![headline(outcome)];
+    parts.extend(unsteady(judged));
+    parts.extend(why(&outcome.verdict).map(|why| format!("\n{why}")));
+    if !outcome.checks.is_empty() {
+        parts.push(String::new());
+    }
+    for check in &outcome.checks {
+        parts.push(self::check(&outcome.level, check));
+    }
+    parts.join("\n") + "\n"
+}
+
+fn check(level: &str, check: &Judgement) -> String {
+    let (id, claim) = (line(&check.id), line(&check.claim));
+    match &check.finding {
+        Finding::Pass => format!("✓ {id}: {claim}"),
+        Finding::Fail(told) => {
+            let told = diagnosis(level, told).replace('\n', "\n    ");
+            format!("✗ {id}: {claim}\n    {told}")
+        }
+        other => format!("– {id}: {}", open(other).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn points_are_short() {
+        assert_eq!(
+            [0.0, 1.0, 2.5, 10.0, 2.5 / 3.0].map(points),
+            ["0", "1", "2.5", "10", "0.83"]
+        );
+    }
+
+    #[test]
+    fn numbers_are_told() {
+        assert_eq!(count(1, "level"), "1 level");
+        assert_eq!(count(0, "level"), "0 levels");
+    }
+
+    #[test]
+    fn levels() {
+        let (_, submissions) = sample::class();
+        let mut told = String::new();
+        for submission in submissions {
+            told += &format!("# {}\n", name(&submission.name));
+            for graded in &submission.levels {
+                told += &format!("## {}\n", folder(&graded.judged.outcome));
+                told += &level(&graded.judged);
+            }
+        }
+        insta::assert_snapshot!(told);
+    }
+}
