@@ -1,0 +1,3 @@
+// A source of 100 MB.
+// expect: unbuilt
+@GIANT@

@@ -1,0 +1,3 @@
+// Not UTF-8: @BYTES@
+// expect: unbuilt
+fn main() {}
