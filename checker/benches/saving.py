@@ -24,13 +24,10 @@ work = tempfile.mkdtemp()
 def copy(name):
     """A copy of the project, with a target directory of its own."""
     folder = f"{work}/{name}"
-    os.makedirs(f"{folder}/checker/src")
-    for name in ("Cargo.toml", "Cargo.lock", ".cargo", "levels", "solutions"):
+    os.mkdir(folder)
+    for name in ("Cargo.toml", "Cargo.lock", ".cargo", "levels", "solutions", "checker"):
         source, target = f"{project}/{name}", f"{folder}/{name}"
         (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, target)
-    shutil.copy(f"{project}/checker/Cargo.toml", f"{folder}/checker/Cargo.toml")
-    with open(f"{folder}/checker/src/main.rs", "w", encoding="utf-8") as file:
-        file.write("fn main() {}\n")
     return folder
 
 
@@ -48,10 +45,8 @@ def save(path, number):
 
 
 def build(folder):
-    subprocess.run(
-        ["cargo", "build", "--quiet", "--package", f"level-{LEVEL}"],
-        cwd=folder, env=environment, check=True, capture_output=True,
-    )
+    command = ["cargo", "build", "--quiet", "--package", f"level-{LEVEL}"]
+    subprocess.run(command, cwd=folder, env=environment, check=True)
 
 
 class Workshop:
