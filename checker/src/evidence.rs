@@ -276,6 +276,10 @@ pub struct Seen {
     /// copy of the namespace; none if that can't be done.
     #[serde(default)]
     pub beneath: Vec<Mount>,
+    /// Directories that its caller had before the first run, and that are mounted there:
+    /// the mount's id → the caller's path.
+    #[serde(default)]
+    pub of_caller: BTreeMap<u64, String>,
     /// Why the table of its mounts, or of those beneath, couldn't be read as a whole.
     #[serde(default)]
     pub unread: Option<String>,
@@ -376,7 +380,18 @@ pub struct Descriptor {
 }
 
 /// A file's identity: device and inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+)]
 pub struct FileId {
     pub device: u64,
     pub inode: u64,
@@ -406,6 +421,9 @@ pub struct FileFact {
     pub device: (u64, u64),
     /// What it is a hard link of: equal for two names of one file.
     pub id: FileId,
+    /// How many names it has (st_nlink in `man 3type stat`), here or elsewhere.
+    #[serde(default)]
+    pub names: u32,
     /// Is something mounted here?
     pub mounted: bool,
     /// When a file's content last changed, in nanoseconds; 0 for the rest.

@@ -231,6 +231,7 @@ impl Archive {
                 device: 0,
                 inode: self.files.len() as u64 + 1,
             },
+            names: 1,
             mounted: false,
             modified: 0,
         };

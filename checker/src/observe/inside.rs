@@ -351,6 +351,7 @@ fn look(directory: &File, name: &CStr, mount: u64) -> Option<FileFact> {
         content,
         device: numbers(found.stx_rdev_major, found.stx_rdev_minor),
         id: file_id(&found),
+        names: found.stx_nlink,
         mounted: found.stx_mnt_id != mount,
         modified,
     })

@@ -105,6 +105,7 @@ pub fn look(pid: i32, around: &Around, closely: bool) -> Result<Seen> {
         own_mounts,
         mounts: view.mounts,
         beneath: view.beneath,
+        of_caller: BTreeMap::new(),
         unread: view.unread,
         runtime_mount_namespace: of_runtime.remove("mnt"),
         runtime_children_namespace: of_runtime.remove("pid_for_children"),

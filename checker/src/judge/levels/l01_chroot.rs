@@ -1,7 +1,9 @@
 //! 01 chroot: an image is a directory, and chroot makes it the root.
 
+use std::collections::BTreeMap;
+
 use super::l00_fork_exec::environment_in;
-use crate::evidence::{Ending, Evidence, FileKind};
+use crate::evidence::{Ending, Evidence, FileFact, FileId, FileKind, Seen};
 use crate::judge::common::{
     self, Cause, MustFail, bad_command, failing, fails_well, first_of,
     host_as_before, odd, quiet, seen, show_file, starts, two_at_once,
@@ -123,10 +125,12 @@ fn runs() -> Vec<Plan> {
     };
     let mut all = Vec::from(two_containers(Vec::new()));
     all.extend([
-        Plan::probe("next").acts(vec![
-            Act::Read("/etc/written".into()),
-            Act::Read("/etc/secret".into()),
-        ]),
+        Plan::probe("next")
+            .acts(vec![
+                Act::Read("/etc/written".into()),
+                Act::Read("/etc/secret".into()),
+            ])
+            .closely(),
         Plan::command("inside-only", Command::InsideOnly),
         Plan::command("outside-only", Command::OutsideOnly),
         Plan::probe("other-places").options(Options::Others),
@@ -360,6 +364,21 @@ fn command_inside(evidence: &Evidence) -> Finding {
     )
 }
 
+/// A file that has other names outside the container, and how many.
+fn shared_file(seen: &Seen) -> Option<(&String, u32)> {
+    let is_own = |file: &&FileFact| file.kind == FileKind::File && !file.mounted;
+    let mut inside = BTreeMap::<FileId, u32>::new();
+    for file in seen.files.values().filter(is_own) {
+        *inside.entry(file.id).or_default() += 1;
+    }
+    seen.files.iter().find_map(|(path, file)| {
+        let outside = file.names.saturating_sub(*inside.get(&file.id)?);
+        (outside > 0).then_some((path, outside))
+    })
+}
+
+const COPIES: &str = "Unpack or copy the files themselves for each container.";
+
 fn fresh(evidence: &Evidence) -> Finding {
     let run = evidence.run("next");
     if evidence.run("look").seen.is_none() {
@@ -407,7 +426,17 @@ fn fresh(evidence: &Evidence) -> Finding {
             "a new container has the image's files as they are in the image",
             format!("/etc/secret, which an earlier container changed: {read}"),
             "An earlier container's files are used again, under the same directory or as hard links.",
-            "Unpack or copy the files themselves for each container.",
+            COPIES,
+            "man 2 link",
+        );
+    }
+    if let Some((path, outside)) = run.seen.as_ref().and_then(shared_file) {
+        return fail(
+            run,
+            "a container's files are its own",
+            format!("/{path} has {outside} more names outside the container"),
+            "The files are hard links, to those of another container or of a store: two names of one file. What one container writes into it, all others read.",
+            COPIES,
             "man 2 link",
         );
     }

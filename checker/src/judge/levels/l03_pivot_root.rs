@@ -286,13 +286,21 @@ const SINGLE: [&str; 12] = [
 ];
 
 /// Directories of the caller's that are mounted in the container as well: the same
-/// part of the same file system. Single devices may be: they are bound.
-fn left_of_caller<'a>(evidence: &Evidence, mounts: &'a [Mount]) -> Vec<&'a Mount> {
+/// part of the same file system, or a directory of it. Single devices may be: they are
+/// bound.
+fn left_of_caller<'a>(
+    evidence: &Evidence,
+    seen: &Seen,
+    mounts: &'a [Mount],
+) -> Vec<&'a Mount> {
     let is_left = |mount: &&Mount| {
-        evidence.caller_mounts.iter().any(|callers| {
-            let device = callers.point.starts_with("/dev/") && callers.root != "/";
-            (callers.device, &callers.root) == (mount.device, &mount.root) && !device
-        })
+        seen.of_caller.contains_key(&mount.id)
+            || evidence.caller_mounts.iter().any(|callers| {
+                let device =
+                    callers.point.starts_with("/dev/") && callers.root != "/";
+                (callers.device, &callers.root) == (mount.device, &mount.root)
+                    && !device
+            })
     };
     let several = |mount: &&Mount| !SINGLE.contains(&mount.kind.as_str());
     mounts.iter().filter(several).filter(is_left).collect()
@@ -329,10 +337,10 @@ fn old_root_gone(evidence: &Evidence) -> Finding {
         let lines: Vec<String> = mounts.iter().map(|mount| show(mount)).collect();
         first_of(&lines, 4)
     };
-    let mut left = left_of_caller(evidence, &seen.mounts);
+    let mut left = left_of_caller(evidence, seen, &seen.mounts);
     left.retain(|mount| !is_on_a_file(seen, mount));
     if left.is_empty() {
-        let beneath = left_of_caller(evidence, &seen.beneath);
+        let beneath = left_of_caller(evidence, seen, &seen.beneath);
         if beneath.is_empty() {
             return Finding::Pass;
         }

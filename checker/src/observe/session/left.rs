@@ -1,15 +1,17 @@
 //! What is left when a run has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
 use super::listen::close_output;
 use super::{Before, ENDING, KEPT_OUTPUT, Live, Session};
 use crate::belt::End;
-use crate::evidence::{Ending, FileId, Link};
+use crate::evidence::{Ending, FileId, FileKind, Link, Mount, Seen};
 use crate::observe::inside::Listing;
 use crate::observe::outside;
 use crate::text::escape;
@@ -135,9 +137,55 @@ impl Session {
         })
     }
 
+    /// Directories of the caller's that are mounted where the command is; those of the
+    /// runtime's own making are not the caller's.
+    pub(super) fn of_caller(&self, seen: &Seen) -> BTreeMap<u64, String> {
+        let callers = self.caller_mounts();
+        let all = seen.mounts.iter().chain(&seen.beneath);
+        let path = |mount: &Mount| {
+            let mut places = callers.iter().filter_map(|had| place_in(had, mount));
+            places.find(|path| self.had(path))
+        };
+        all.filter_map(|mount| Some((mount.id, path(mount)?)))
+            .collect()
+    }
+
+    /// Did the caller have this directory before the first run?
+    fn had(&self, path: &str) -> bool {
+        let is_below = |top: &&str| Path::new(path).starts_with(top);
+        if PLACES.contains(&path) || self.first.contains(path) {
+            return true;
+        }
+        // All else can only be read there.
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let other = !PLACES.iter().any(|top| is_below(&top));
+        other
+            && self
+                .root
+                .open(Path::new(path), flags, Mode::empty())
+                .is_ok()
+    }
+
     pub(super) fn files(&self) -> Listing {
         self.root.files_below(&PLACES)
     }
+}
+
+/// Of files, the directories.
+pub(super) fn directories(listing: &Listing) -> BTreeSet<String> {
+    let files = listing.files.iter();
+    let directories = files.filter(|(_, file)| file.kind == FileKind::Directory);
+    directories.map(|(path, _)| path.clone()).collect()
+}
+
+/// Where the root of `mount` is for somebody who has that file system at `had`.
+fn place_in(had: &Mount, mount: &Mount) -> Option<String> {
+    let below = Path::new(&mount.root).strip_prefix(&had.root).ok()?;
+    let place = match below.as_os_str().is_empty() {
+        true => had.point.clone(),
+        false => Path::new(&had.point).join(below).to_string_lossy().into(),
+    };
+    (had.device == mount.device).then_some(place)
 }
 
 /// What became of a mount table: `+` new, `-` gone, `~` changed.

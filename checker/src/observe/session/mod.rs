@@ -10,7 +10,7 @@ mod listen;
 mod names;
 mod start;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -36,7 +36,7 @@ use crate::evidence::{Call, FileFact, FileId, Machine, NOT_SEEN, Run, Seen};
 use crate::probe::Act;
 use crate::sys;
 use crate::text::escape;
-use left::differences;
+use left::{differences, directories};
 use names::Names;
 
 /// How much of a run's output is kept, in bytes.
@@ -80,6 +80,9 @@ pub struct Session {
     /// The images that the runs will want.
     wanted: Vec<Image>,
     mounts: String,
+    /// The directories that were there before the first run, where programs may leave
+    /// files.
+    first: BTreeSet<String>,
     /// The files that were there when the last run had been cleared up.
     left: Option<Listing>,
     /// The caller's host name, and its links.
@@ -153,6 +156,7 @@ impl Session {
             image: BTreeMap::new(),
             wanted: wanted.to_vec(),
             mounts: String::new(),
+            first: BTreeSet::new(),
             left: None,
             caller: Identity::default(),
             next_watch: Instant::now(),
@@ -161,6 +165,9 @@ impl Session {
         session.furnish()?;
         session.mounts = session.belt()?.mounts()?;
         session.caller = session.identity().unwrap_or_default();
+        let files = session.files();
+        session.first = directories(&files);
+        session.left = Some(files);
         Ok(session)
     }
 
@@ -332,6 +339,7 @@ impl Session {
                 if let Some(place) = self.place_of(seen.root) {
                     seen.root_name = place;
                 }
+                seen.of_caller = self.of_caller(&seen);
                 live.run.seen = Some(seen);
             }
             if live.closely {
