@@ -430,6 +430,18 @@ pub struct FileFact {
     pub modified: i64,
 }
 
+impl FileFact {
+    /// Is it as it was? How many names it has doesn't count: giving a file one more
+    /// leaves it as it is.
+    pub fn is_as(&self, was: &Self) -> bool {
+        let names = was.names;
+        *was == Self {
+            names,
+            ..self.clone()
+        }
+    }
+}
+
 /// A line of mountinfo (man 5 proc).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {

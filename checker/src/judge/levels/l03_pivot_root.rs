@@ -294,16 +294,18 @@ fn left_of_caller<'a>(
     mounts: &'a [Mount],
 ) -> Vec<&'a Mount> {
     let is_left = |mount: &&Mount| {
-        seen.of_caller.contains_key(&mount.id)
-            || evidence.caller_mounts.iter().any(|callers| {
-                let device =
-                    callers.point.starts_with("/dev/") && callers.root != "/";
-                (callers.device, &callers.root) == (mount.device, &mount.root)
-                    && !device
-            })
+        seen.of_caller.contains_key(&mount.id) || is_mount_of_caller(evidence, mount)
     };
     let several = |mount: &&Mount| !SINGLE.contains(&mount.kind.as_str());
     mounts.iter().filter(several).filter(is_left).collect()
+}
+
+/// Has the caller the very same mounted, but for a device in /dev?
+fn is_mount_of_caller(evidence: &Evidence, mount: &Mount) -> bool {
+    evidence.caller_mounts.iter().any(|callers| {
+        let device = callers.point.starts_with("/dev/") && callers.root != "/";
+        (callers.device, &callers.root) == (mount.device, &mount.root) && !device
+    })
 }
 
 /// Is it a single file that is bound here, such as the caller's /etc/resolv.conf? In a
@@ -334,7 +336,11 @@ fn old_root_gone(evidence: &Evidence) -> Finding {
         );
     }
     let listed = |mounts: &[&Mount]| {
-        let lines: Vec<String> = mounts.iter().map(|mount| show(mount)).collect();
+        let line = |mount: &&Mount| match seen.of_caller.get(&mount.id) {
+            Some(path) => format!("{}: the caller's {path}", show(mount)),
+            None => show(mount),
+        };
+        let lines: Vec<String> = mounts.iter().map(line).collect();
         first_of(&lines, 4)
     };
     let mut left = left_of_caller(evidence, seen, &seen.mounts);
@@ -368,6 +374,10 @@ fn old_root_gone(evidence: &Evidence) -> Finding {
         Some(_) => (
             "pivot_root put the old root at put_old, and it was never unmounted; or it was bound or moved to another place before.",
             "umount2 it with MNT_DETACH, after chdir(\"/\").",
+        ),
+        None if !left.iter().any(|mount| is_mount_of_caller(evidence, mount)) => (
+            "A directory of the caller's was bound into the container, before pivot_root or from the old root: what is written there is written outside.",
+            "Bind single files, or directories that the runtime has made itself.",
         ),
         None => (
             "The old root itself is gone, but not all that was mounted on it: parts were moved or bound to another place, or only some were unmounted.",

@@ -227,7 +227,7 @@ fn file_differences(before: &Listing, after: &Listing) -> Vec<String> {
         .map(|path| format!("- {path}"));
     let changed = new.iter().filter_map(|(path, fact)| match old.get(path) {
         None => Some(format!("+ {path}")),
-        Some(was) => (was != fact).then(|| format!("~ {path}")),
+        Some(was) => (!fact.is_as(was)).then(|| format!("~ {path}")),
     });
     let mut room = MOST_LEFT;
     let fits = |line: &String| {
