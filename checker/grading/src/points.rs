@@ -95,11 +95,14 @@ impl Points {
             Verdict::Pass => Some(worth),
             Verdict::Broken { .. } => None,
             Verdict::Cannot { .. } if outcome.checks.is_empty() => None,
-            // What can be shown holds.
-            Verdict::Cannot { .. } => Some(worth),
+            // What can be shown holds. But nobody gets points for having kept the
+            // machine busy.
+            Verdict::Cannot { .. } if !outcome.checks.iter().any(is_momentary) => {
+                Some(worth)
+            }
             Verdict::Unbuilt { .. } => Some(0.0),
-            Verdict::Fail if !self.is_partial(&level.level) => Some(0.0),
-            Verdict::Fail => Some(hundredths(worth * self.share(level, outcome))),
+            _ if !self.is_partial(&level.level) => Some(0.0),
+            _ => Some(hundredths(worth * self.share(level, outcome))),
         }
     }
 
@@ -114,8 +117,9 @@ impl Points {
     /// Of what had to be done, how much is, from 0 to 1. What held before and doesn't
     /// any more takes away as much.
     fn share(&self, level: &LevelInfo, outcome: &Outcome) -> f64 {
-        let shown =
-            |check: &&Judgement| !matches!(check.finding, Finding::Cannot { .. });
+        let shown = |check: &&Judgement| {
+            !matches!(check.finding, Finding::Cannot { .. }) || is_momentary(check)
+        };
         let weight = |check: &Judgement| *self.checks.get(&check.id).unwrap_or(&1.0);
         let sum = |counts: &dyn Fn(&Judgement) -> bool| -> f64 {
             let checks = outcome.checks.iter().filter(shown);
@@ -129,6 +133,13 @@ impl Points {
             false => 0.0,
         }
     }
+}
+
+fn is_momentary(check: &Judgement) -> bool {
+    let Finding::Cannot { momentary, .. } = &check.finding else {
+        return false;
+    };
+    *momentary
 }
 
 impl Worth {
@@ -166,7 +177,7 @@ mod tests {
         }
     }
 
-    /// `p`ass, `f`ail or `c`annot, a letter for each check.
+    /// `p`ass, `f`ail, `c`annot or too `b`usy, a letter for each check.
     fn outcome(findings: &str) -> Outcome {
         let fail = || {
             let empty = String::new;
@@ -184,9 +195,10 @@ mod tests {
             claim: String::new(),
             finding: match one {
                 'p' => Finding::Pass,
-                'c' => Finding::Cannot {
+                'c' | 'b' => Finding::Cannot {
                     reason: String::new(),
                     cure: String::new(),
+                    momentary: one == 'b',
                 },
                 _ => fail(),
             },
@@ -195,10 +207,13 @@ mod tests {
             level: "05".into(),
             name: "a".into(),
             program: "level-05".into(),
-            verdict: if findings == "ppppp" {
-                Verdict::Pass
-            } else {
-                Verdict::Fail
+            verdict: match findings {
+                "ppppp" => Verdict::Pass,
+                "ppppc" | "ppppb" => Verdict::Cannot {
+                    reason: String::new(),
+                    cure: String::new(),
+                },
+                _ => Verdict::Fail,
             },
             checks: checks.collect(),
             milliseconds: 0,
@@ -220,6 +235,9 @@ mod tests {
         assert_eq!(earned("", "pppff"), Some(3.33), "not quiet any more");
         assert_eq!(earned("", "fffff"), Some(0.0), "never below 0");
         assert_eq!(earned("", "pfppc"), Some(5.0), "what can't be shown");
+        assert_eq!(earned("", "ppppc"), Some(10.0));
+        assert_eq!(earned("", "ppppb"), Some(6.67), "it may have kept it busy");
+        assert_eq!(earned("partial = false", "ppppb"), Some(0.0));
         assert_eq!(earned("levels.05 = 30", "pfppf"), Some(10.0));
         assert_eq!(earned("partial = false", "pfppp"), Some(0.0));
         assert_eq!(earned("checks = { 'a.new' = 2 }", "ppfpf"), Some(5.0));

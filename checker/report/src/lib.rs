@@ -91,7 +91,15 @@ pub enum Finding {
     Cannot {
         reason: String,
         cure: String,
+        /// It lacks only time: another try may show it. What was judged may have
+        /// brought that about itself.
+        #[serde(default, skip_serializing_if = "is_false")]
+        momentary: bool,
     },
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A failure, explained. Each part is plain text of one or more lines.

@@ -315,7 +315,7 @@ fn write(path: &Path, seen: &Evidence) -> Result<()> {
 
 fn verdict(checks: &[Judgement]) -> Verdict {
     let cannot = checks.iter().find_map(|check| match &check.finding {
-        Finding::Cannot { reason, cure } => Some(Verdict::Cannot {
+        Finding::Cannot { reason, cure, .. } => Some(Verdict::Cannot {
             reason: reason.clone(),
             cure: cure.clone(),
         }),

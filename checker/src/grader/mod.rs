@@ -17,7 +17,7 @@ use report::{Judged, Order, Outcome};
 
 use crate::belt::View;
 use crate::commands::check;
-use crate::judge::{Level, Verdict};
+use crate::judge::{Finding, Level, Verdict};
 use crate::observe::Program;
 use crate::status::Status;
 use crate::text::say;
@@ -84,6 +84,15 @@ fn one(order: &Order, ready: &Ready, level: &Level) -> Judged {
     }
 }
 
+/// So often a level is tried when the machine has no time for it.
+const TRIES: u32 = 3;
+
+fn had_no_time(outcome: &Outcome) -> bool {
+    let short = |check: &report::Judgement| matches!(check.finding, Finding::Cannot { momentary, .. } if momentary);
+    let cannot = matches!(outcome.verdict, Verdict::Cannot { .. });
+    cannot && outcome.checks.iter().any(short)
+}
+
 /// Judge it as often as is wanted. What came out most often is its outcome.
 fn judge_program(
     order: &Order,
@@ -97,7 +106,13 @@ fn judge_program(
     let mut outcomes: Vec<(Outcome, u32)> = Vec::new();
     let mut words = Vec::new();
     for _ in 0..order.repeat.max(1) {
-        let outcome = check::judge(level, &program, None);
+        let mut outcome = check::judge(level, &program, None);
+        for _ in 1..TRIES {
+            if !had_no_time(&outcome) {
+                break;
+            }
+            outcome = check::judge(level, &program, None);
+        }
         words.push(in_words(&outcome));
         let same =
             |(other, _): &&mut (Outcome, u32)| in_words(other) == in_words(&outcome);
@@ -126,7 +141,7 @@ fn in_words(outcome: &Outcome) -> String {
     let failed = outcome
         .checks
         .iter()
-        .filter(|check| check.finding != crate::judge::Finding::Pass);
+        .filter(|check| check.finding != Finding::Pass);
     let failed: Vec<&str> = failed.map(|check| check.id.as_str()).collect();
     match failed.as_slice() {
         [] => outcome.verdict.word().into(),

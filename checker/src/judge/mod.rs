@@ -128,6 +128,17 @@ fn cannot(reason: impl Into<String>, cure: impl Into<String>) -> Finding {
     Finding::Cannot {
         reason: reason.into(),
         cure: cure.into(),
+        momentary: false,
+    }
+}
+
+/// The machine had no time for it. That can't be held against the program, nor does it
+/// speak for it.
+fn too_busy(reason: impl Into<String>) -> Finding {
+    Finding::Cannot {
+        reason: reason.into(),
+        cure: "check again when the machine has time".into(),
+        momentary: true,
     }
 }
 

@@ -139,7 +139,7 @@ fn came(level: &str, check: &Judgement) -> Came {
             text::line(&diagnosis.saw),
             words::diagnosis(level, diagnosis),
         ),
-        Finding::Cannot { reason, cure } => Came::Skipped(
+        Finding::Cannot { reason, cure, .. } => Came::Skipped(
             words::open(&check.finding).unwrap_or_default(),
             words::cannot(reason, cure),
         ),

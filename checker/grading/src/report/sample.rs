@@ -229,6 +229,7 @@ fn bob() -> Submission {
         Finding::Cannot {
             reason: "this kernel has no CPU weights".into(),
             cure: "Boot one with CONFIG_FAIR_GROUP_SCHED.".into(),
+            momentary: false,
         },
     ];
     let verdict = Verdict::Cannot {

@@ -219,7 +219,7 @@ impl<'a> Tally<'a> {
             _ => {}
         }
         for check in &outcome.checks {
-            if let Finding::Cannot { reason, cure } = &check.finding {
+            if let Finding::Cannot { reason, cure, .. } = &check.finding {
                 self.trouble(whose, Some(&check.id), false, [reason, cure]);
             }
         }

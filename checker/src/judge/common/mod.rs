@@ -57,11 +57,19 @@ pub fn unanswered(run: &Run, act: &str) -> bool {
 
 /// A run that differs from others like it.
 pub fn odd(run: &Run) -> Finding {
+    let likely = match run.told {
+        Some(_) if run.end.was_stopped() => {
+            "The command was told to end, and the program still waits: for another process, or for one that nobody ends. A PID namespace ends only when all processes that were born in it have been waited for."
+        }
+        _ => {
+            "Other runs did well. This one did not: something differs between them, or what one leaves behind is in the next one's way."
+        }
+    };
     fail(
         run,
         "every run starts its command, and ends when that has ended",
         words(run),
-        "Other runs did well. This one did not: something differs between them, or what one leaves behind is in the next one's way.",
+        likely,
         "Run it more than once by hand, with `cargo checker try`.",
         "the contract: levels/README.md",
     )

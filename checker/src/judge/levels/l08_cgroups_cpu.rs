@@ -12,7 +12,7 @@ use crate::judge::common::{
     self, container_checks, counter, failing, groups_gone, is_callers_group,
     own_group, refuses, seen, tree_of, two_containers,
 };
-use crate::judge::{Check, Finding, Level, cannot, fail, waits};
+use crate::judge::{Check, Finding, Level, cannot, fail, too_busy, waits};
 use crate::observe::plan::{Plan, Step};
 use crate::probe::Act;
 use crate::text::lines;
@@ -334,11 +334,9 @@ fn tree<'a>(evidence: &Evidence, run: &'a Run) -> Result<&'a Grouped, Finding> {
 fn started<'a>(evidence: &Evidence, run: &'a Run) -> Result<&'a Seen, Finding> {
     let first = seen(evidence.run("look"), STARTS)?;
     match seen(run, STARTS) {
-        Err(_) if !first.namespaces.is_empty() => Err(explained(
-            common::odd(run),
-            run,
-            &[CLUES, l07_cgroups::CLUES],
-        )),
+        Err(_) if run.end != Ending::NotRun && !first.namespaces.is_empty() => Err(
+            explained(common::odd(run), run, &[CLUES, l07_cgroups::CLUES]),
+        ),
         found => found,
     }
 }
@@ -413,9 +411,14 @@ fn throttled(evidence: &Evidence) -> Finding {
     let (Some(periods), Some(often)) =
         (number("nr_periods"), number("nr_throttled"))
     else {
-        return cannot(
-            "the kernel counts no throttling here (cpu.stat without nr_throttled)",
-            "use a kernel with CONFIG_CFS_BANDWIDTH",
+        // Where there is a quota, there is this count.
+        return fail(
+            run,
+            "the command stays in the group that has the quota",
+            "its group has no nr_throttled in cpu.stat any more",
+            "The command was moved to another group after it had begun, or its group was removed.",
+            "Let it join once, before exec, and stay.",
+            "the kernel's Documentation/scheduler/sched-bwc.rst",
         );
     };
     let [_, (_, cpus)] = CPUS;
@@ -428,12 +431,9 @@ fn throttled(evidence: &Evidence) -> Finding {
         return Finding::Pass;
     }
     if often < OFTEN && ran <= most {
-        return cannot(
-            format!(
-                "the machine is so busy that the command never got {cpus} of a CPU: it ran for {ran} µs in {periods} periods"
-            ),
-            "check again when the machine has time",
-        );
+        return too_busy(format!(
+            "the machine is so busy that the command never got {cpus} of a CPU: it ran for {ran} µs in {periods} periods"
+        ));
     }
     fail(
         run,
@@ -527,9 +527,8 @@ fn contended(evidence: &Evidence) -> Finding {
         return waits(PAUSE);
     };
     if more + less < CONTENDED.1.as_nanos() as u64 {
-        return cannot(
+        return too_busy(
             "the machine is so busy that two containers together got less than 0.1 s of a CPU in some seconds",
-            "check again when the machine has time",
         );
     }
     if more > 2 * less {

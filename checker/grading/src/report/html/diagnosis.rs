@@ -161,7 +161,7 @@ fn judgement(check: &Judgement, given: &[String]) -> Markup {
             }
             @match &check.finding {
                 Finding::Fail(diagnosis) => (failure(diagnosis)),
-                Finding::Cannot { reason, cure } => {
+                Finding::Cannot { reason, cure, .. } => {
                     dl.parts { (part("reason", reason)) (part("cure", cure)) }
                 }
                 Finding::Pass | Finding::Waits { .. } => {}
