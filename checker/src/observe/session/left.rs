@@ -152,14 +152,13 @@ impl Session {
 
     /// Did the caller have this directory before the first run?
     fn had(&self, path: &str) -> bool {
-        let is_below = |top: &&str| Path::new(path).starts_with(top);
         if PLACES.contains(&path) || self.first.contains(path) {
             return true;
         }
         // All else can only be read there.
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-        let other = !PLACES.iter().any(|top| is_below(&top));
-        other
+        let written = PLACES.iter().any(|top| Path::new(path).starts_with(top));
+        !written
             && self
                 .root
                 .open(Path::new(path), flags, Mode::empty())
