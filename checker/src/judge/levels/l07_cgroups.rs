@@ -99,7 +99,7 @@ pub static LEVEL: Level = Level {
 };
 
 /// Command lines that must be refused: a run's name, the options, and why.
-static NONSENSE: [(&str, &str, &str); 12] = [
+static NONSENSE: [(&str, &str, &str); 13] = [
     (
         "memory-zero",
         "--memory 0",
@@ -127,6 +127,12 @@ static NONSENSE: [(&str, &str, &str); 12] = [
         "memory-too-much",
         "--memory 9000000g",
         "more memory than the machine has",
+    ),
+    // In 64 bits it would be 1 GiB.
+    (
+        "memory-overflow",
+        "--memory 17179869185g",
+        "more bytes than 64 bits can count",
     ),
     (
         "swap-below-memory",
