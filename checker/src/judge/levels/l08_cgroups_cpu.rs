@@ -159,6 +159,7 @@ fn runs() -> Vec<Plan> {
         // Before anything is frozen: what a wrong pause does to the others isn't theirs.
         Step::OthersRun(CONTENDED.0, "begin"),
         Step::LookAll("end"),
+        Step::Until("period", runs_again),
         Step::Until("waiting", waits_for_its_period),
         Step::Call("pause"),
         Step::LookAll("paused"),
@@ -198,6 +199,12 @@ fn since_seen(run: &Run, seen: &Seen, name: &str) -> Option<u64> {
     let count = |seen| counter(tree_of(seen, "cpu")?, "cpu.stat", name);
     let before = run.seen.as_ref().and_then(count).unwrap_or(0);
     Some(count(seen)?.saturating_sub(before))
+}
+
+/// Has its next period begun? Then most of the time without quota is still to come.
+fn runs_again(run: &Run, seen: &Seen) -> bool {
+    let before = run.looks.get("period").map(|seen| seen.run_time);
+    before.is_some_and(|before| seen.run_time > before)
 }
 
 /// Do its processes want to run, and don't? Then its quota is used up. A throttled
@@ -679,12 +686,18 @@ fn pause(evidence: &Evidence) -> Finding {
     let wanted = "when pause has returned, no process of the container runs on";
     let more =
         "the kernel's Documentation/admin-guide/cgroup-v2.rst, \"cgroup.freeze\"";
+    let is_freezing = state_of(paused).contains("FREEZING");
     match (paused.busy, still.busy) {
         (0, 0) if ran <= LAST_STEPS => others_go_on(evidence),
-        (_, 0) => fail(
+        (_, still) if still == 0 || is_freezing => fail(
             run,
             wanted,
-            "some of its processes ran, or wanted to, when it returned; a moment later all stood still",
+            match is_freezing {
+                true => "when it returned, freezer.state still said FREEZING",
+                false => {
+                    "some of its processes ran, or wanted to, when it returned; a moment later all stood still"
+                }
+            },
             "pause returned too early. The write only starts it: the kernel stops one process after the other, and one that --cpus has throttled only when its next period begins.",
             "Wait for the kernel's word. Version 2: \"frozen 1\" in cgroup.events. Version 1: FROZEN in freezer.state; until then it says FREEZING.",
             more,
