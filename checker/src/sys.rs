@@ -279,6 +279,46 @@ pub fn go_on(pid: Pid, signal: i32) {
     unsafe { libc::ptrace(libc::PTRACE_CONT, pid.as_raw(), 0_usize, data) };
 }
 
+/// Likewise, up to its next system call, or the end of this one.
+pub fn go_on_to_call(pid: Pid, signal: i32) {
+    let data = signal as usize;
+    // SAFETY: this request takes two numbers and no memory of ours.
+    unsafe { libc::ptrace(libc::PTRACE_SYSCALL, pid.as_raw(), 0_usize, data) };
+}
+
+/// Where a traced process stands that has stopped at a system call.
+pub enum AtCall {
+    /// Before the call of this number.
+    Begins(i64),
+    /// After one.
+    Ends { failed: bool },
+}
+
+/// Where does it stand? `None`: it is gone, or not at a call (man 2 ptrace,
+/// PTRACE_GET_SYSCALL_INFO, Linux 5.3).
+pub fn at_call(pid: Pid) -> Option<AtCall> {
+    // Not nix's own: that tells the kernel of no room (nix 0.30).
+    let mut info = std::mem::MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
+    let size = size_of_val(&info);
+    // SAFETY: the kernel writes no more than `size` bytes, to where these are. All of
+    // them are numbers, and zero before; `op` says which part has been filled in.
+    unsafe {
+        let (request, pid) = (libc::PTRACE_GET_SYSCALL_INFO, pid.as_raw());
+        Errno::result(libc::ptrace(request, pid, size, info.as_mut_ptr())).ok()?;
+        let info = info.assume_init();
+        match info.op {
+            libc::PTRACE_SYSCALL_INFO_ENTRY => {
+                Some(AtCall::Begins(info.u.entry.nr as i64))
+            }
+            libc::PTRACE_SYSCALL_INFO_EXIT => {
+                let failed = info.u.exit.is_error != 0;
+                Some(AtCall::Ends { failed })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Let a traced process stay stopped, but hear of it when it goes on (man 2 ptrace,
 /// PTRACE_LISTEN).
 pub fn listen_to(pid: Pid) {

@@ -33,7 +33,7 @@ pub enum Extent {
     Probe,
     /// These, and a device node.
     Device,
-    /// These, and many more files: 16 MiB.
+    /// These, and many more files: 2 MiB.
     Large,
     /// These, after many empty files: to unpack them takes time, and no room.
     Crowded,
@@ -45,7 +45,7 @@ pub enum Extent {
 pub const OTHER_MOTD: &str = "Another image\n";
 /// The many files of a large image: how many, and how long each is, in bytes.
 pub const LARGE_COUNT: usize = 256;
-pub const LARGE_FILE: usize = 64 << 10;
+pub const LARGE_FILE: usize = 8 << 10;
 
 /// The empty files of a crowded image.
 const CROWD: usize = 1500;

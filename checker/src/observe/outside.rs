@@ -15,6 +15,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::fstatfs;
 
 use super::inside::{Inside, identify};
 use super::{groups, joined, layers};
@@ -116,6 +117,16 @@ pub fn look(pid: i32, around: &Around, closely: bool) -> Result<Seen> {
             true => root.files("/".as_ref()),
             false => BTreeMap::new(),
         },
+    })
+}
+
+/// How many bytes and files are in use in the file system that this is on.
+pub fn space(place: &File) -> (u64, u64) {
+    fstatfs(place).map_or((0, 0), |s| {
+        (
+            (s.blocks() - s.blocks_free()) * s.block_size() as u64,
+            s.files() - s.files_free(),
+        )
     })
 }
 
@@ -395,7 +406,7 @@ pub fn tmpfs_bytes(pids: &BTreeSet<i32>) -> u64 {
             }
             let used = root
                 .open(mount.point.as_ref(), flags, Mode::empty())
-                .and_then(|handle| nix::sys::statfs::fstatfs(&handle))
+                .and_then(|handle| fstatfs(&handle))
                 .ok()
                 .filter(|s| s.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
                 .map(|s| (s.blocks() - s.blocks_free()) * s.block_size() as u64);

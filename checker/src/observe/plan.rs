@@ -45,6 +45,11 @@ pub struct Plan {
 pub enum Moment {
     /// It has unpacked some of its image.
     Unpacking,
+    /// It, or what it started, has given a file or directory another name, for the first
+    /// time.
+    Renaming,
+    /// It has unpacked its image, and begun to write more: a copy, perhaps.
+    Copying,
     /// Its command is there.
     Running,
 }
@@ -112,8 +117,9 @@ pub enum Image {
     Fresh,
     /// The fresh image's archive, which another has been written over.
     Replaced,
-    /// Another image of its own, with many more files: to unpack it takes a while.
-    Large,
+    /// Another image of its own, with many more files, for a run that is killed at this
+    /// moment, and the next: to unpack it takes a while.
+    Large(Moment),
     /// The same without the probe: for commands that can't be started.
     Small,
     /// No such image.
@@ -260,7 +266,7 @@ impl Plan {
             Image::Probe
                 | Image::Fresh
                 | Image::Replaced
-                | Image::Large
+                | Image::Large(_)
                 | Image::Hostile(Hostile::Device)
         )
     }

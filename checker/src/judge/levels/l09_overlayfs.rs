@@ -88,6 +88,13 @@ const TEN: [&str; 10] = [
     "start-07", "start-08", "start-09", "start-10",
 ];
 
+/// Runs that are killed, the next ones, and when.
+const KILLED: [(&str, &str, Moment); 3] = [
+    ("killed", "again", Moment::Unpacking),
+    ("killed-renaming", "again-renaming", Moment::Renaming),
+    ("killed-copying", "again-copying", Moment::Copying),
+];
+
 fn runs() -> Vec<Plan> {
     let [look, beside] = two_containers(vec![
         Act::Write("/etc/shared".into(), "changed by the container".into()),
@@ -111,15 +118,14 @@ fn runs() -> Vec<Plan> {
             .acts(vec![read("/etc/motd"), read("/var/last")]);
         all.push(if index == 0 { one } else { one.at_once() });
     }
-    all.extend([
-        Plan::probe("replaced")
-            .image(Image::Replaced)
-            .acts(vec![read("/etc/motd")]),
-        Plan::probe("killed")
-            .image(Image::Large)
-            .killed(Moment::Unpacking),
-        Plan::probe("again").image(Image::Large).closely().beside(),
-    ]);
+    all.extend([Plan::probe("replaced")
+        .image(Image::Replaced)
+        .acts(vec![read("/etc/motd")])]);
+    for (killed, again, moment) in KILLED {
+        let image = Image::Large(moment);
+        all.push(Plan::probe(killed).image(image).killed(moment));
+        all.push(Plan::probe(again).image(image).closely().beside());
+    }
     all.extend(failing());
     all
 }
@@ -629,7 +635,7 @@ fn changes_between(one: &Overlay, other: &Overlay) -> Vec<String> {
     for (path, file) in &one.lower_files {
         match other.lower_files.get(path) {
             None => all.push(format!("- /{path}")),
-            Some(now) if now != file => all.push(format!("~ /{path}")),
+            Some(now) if !now.is_as(file) => all.push(format!("~ /{path}")),
             _ => {}
         }
     }
@@ -813,12 +819,34 @@ fn ten_at_once(evidence: &Evidence) -> Finding {
 }
 
 fn after_kill(evidence: &Evidence) -> Finding {
-    let (killed, again) = (evidence.run("killed"), evidence.run("again"));
     if let Some(waits) = unless_once(evidence) {
         return waits;
     }
-    let wanted = "a run was killed while it unpacked the image; the next one has all of its files";
-    let likely = "The half-unpacked directory was taken for the whole image: it was made in the place where the next run looks for it.";
+    let mut all = KILLED
+        .map(|(killed, again, moment)| {
+            let (killed, again) = (evidence.run(killed), evidence.run(again));
+            whole_after_kill(killed, again, moment)
+        })
+        .into_iter();
+    all.find(|finding| *finding != Finding::Pass)
+        .unwrap_or(Finding::Pass)
+}
+
+fn whole_after_kill(killed: &Run, again: &Run, moment: Moment) -> Finding {
+    let (wanted, likely) = match moment {
+        Moment::Renaming => (
+            "a run was killed right after its first rename; the next one has all of the image's files",
+            "The unpacked files were moved one after the other into the place where the next run looks for the image: it found the first of them, and took them for the whole.",
+        ),
+        Moment::Copying => (
+            "a run was killed when it had unpacked the image and wrote more; the next one has all of the image's files",
+            "The unpacked image was copied to the place where the next run looks for it, and the half of a copy was taken for the whole.",
+        ),
+        Moment::Unpacking | Moment::Running => (
+            "a run was killed while it unpacked the image; the next one has all of its files",
+            "The half-unpacked directory was taken for the whole image: it was made in the place where the next run looks for it.",
+        ),
+    };
     let next = "Unpack aside, and move the whole into place with rename, when it is whole; and let the next run delete what is left aside.";
     let Ok(seen) = seen(again, STARTS) else {
         return match (killed.killed, again.end) {

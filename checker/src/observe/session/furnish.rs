@@ -74,7 +74,6 @@ impl Session {
         for image in self.wanted.clone() {
             let extent = match image {
                 Image::Fresh => Extent::Crowded,
-                Image::Large => Extent::Large,
                 Image::Hostile(Hostile::Device) => Extent::Device,
                 Image::Hostile(kind) => {
                     images::hostile(create(image)?, kind, &canary)?;
@@ -88,7 +87,7 @@ impl Session {
         Ok(())
     }
 
-    fn image_path(&self, image: Image) -> PathBuf {
+    pub(super) fn image_path(&self, image: Image) -> PathBuf {
         format!("/workshop/images/{}.tar", self.names.image(image)).into()
     }
 
@@ -102,11 +101,17 @@ impl Session {
         }
     }
 
-    /// Write another image over the fresh one.
-    pub(super) fn replace_image(&self) -> Result<()> {
-        let file = self.root.create(&self.image_path(Image::Replaced), 0o644)?;
+    /// Make the images that aren't there from the beginning: another one, written over
+    /// the fresh one, or a large one.
+    pub(super) fn make_image(&self, image: Image) -> Result<()> {
+        let extent = match image {
+            Image::Replaced => Extent::Other,
+            Image::Large(_) => Extent::Large,
+            _ => return Ok(()),
+        };
+        let file = self.root.create(&self.image_path(image), 0o644)?;
         let places = self.places();
-        images::ordinary(file, &places.contents(), Extent::Other).map(drop)
+        images::ordinary(file, &places.contents(), extent).map(drop)
     }
 }
 

@@ -12,7 +12,7 @@ mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -121,6 +121,8 @@ struct Live {
     /// vain. Both take time, and programs can ask for it with every line they print.
     doubted: Option<Instant>,
     searched: Option<Instant>,
+    /// Bytes and files in the file system for containers when it began.
+    space: (u64, u64),
     /// How many processes had been ended for want of memory when it began.
     kills: u64,
     begun: Instant,
@@ -246,8 +248,15 @@ impl Session {
     /// Run plans that belong together: one, or some side by side.
     pub fn run(&mut self, plans: &[Plan]) -> Result<Vec<(String, Run)>> {
         let mut left = self.left.take();
-        if plans.iter().any(|plan| plan.image == Image::Replaced) {
-            self.replace_image()?;
+        let is_late =
+            |image: &Image| matches!(image, Image::Replaced | Image::Large(_));
+        let late = plans.iter().map(|plan| plan.image).find(is_late);
+        if let Some(image) = late {
+            match self.make_image(image) {
+                // Earlier runs have left no room: that is for this one to report.
+                Err(error) if is_full(&error) => {}
+                made => made?,
+            }
             left = None;
         }
         let before = Before {
@@ -269,8 +278,8 @@ impl Session {
                 let first = plans.iter().position(|plan| !plan.at_once);
                 self.go_on(&lives[first.unwrap_or(0)]);
             }
-            if plan.killed == Some(Moment::Unpacking) {
-                self.kill_unpacking(&mut lives, index)?;
+            if plan.killed.is_some_and(|when| when != Moment::Running) {
+                self.kill_midway(&mut lives, index)?;
                 continue;
             }
             let first = lives.iter().position(|live: &Live| !live.awaited);
@@ -317,6 +326,11 @@ impl Session {
             live.run.beside_killed = killed;
         }
         self.clear_up(&mut lives, &before)?;
+        if let Some(image @ Image::Large(_)) = late {
+            // Make room.
+            self.root.create(&self.image_path(image), 0o644)?;
+            self.left = None;
+        }
         let names = plans.iter().map(|plan| plan.name.to_owned());
         Ok(names.zip(lives.into_iter().map(|live| live.run)).collect())
     }
@@ -562,6 +576,12 @@ fn watch(
     for live in lives {
         live.begun += begun.elapsed();
     }
+}
+
+/// Is it for want of room?
+fn is_full(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::StorageFull)
 }
 
 /// What there was before a run.

@@ -88,7 +88,7 @@ fn shown_name(image: Image) -> String {
     match image {
         Image::Probe => "probe".into(),
         Image::Fresh | Image::Replaced => "fresh".into(),
-        Image::Large => "large".into(),
+        Image::Large(moment) => format!("large-{moment:?}").to_lowercase(),
         Image::Small => "small".into(),
         Image::Missing => "no-such-image".into(),
         Image::Cut => "cut".into(),

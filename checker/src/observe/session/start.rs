@@ -21,7 +21,7 @@ use crate::evidence::Run;
 use crate::observe::inside::Inside;
 use crate::observe::outside;
 use crate::observe::plan::{Command, LAST_CPU, Options, Plan};
-use crate::observe::tracer::Tracer;
+use crate::observe::tracer::{Goal, Tracer};
 use crate::sys;
 
 /// The number of a descriptor that was left open away from the others: the highest
@@ -31,7 +31,9 @@ const FAR: RawFd = 9;
 impl Session {
     pub(super) fn begin(&mut self, plan: &Plan) -> Result<Live> {
         let (arguments, shown) = self.arguments(plan);
-        let mut live = self.launch(arguments, shown, plan.child, plan.traced)?;
+        let goal = plan.killed.and_then(|when| self.goal(when, plan.image));
+        let goal = goal.or(plan.traced.then_some(Goal::Exec));
+        let mut live = self.launch(arguments, shown, plan.child, goal)?;
         live.run.has_command = plan.has_command();
         live.closely = self.contained && plan.closely;
         Ok(live)
@@ -42,7 +44,7 @@ impl Session {
         let program = self.program.path.as_os_str().as_encoded_bytes();
         let arguments = vec![program.into(), word.into(), id.into()];
         let shown = format!("{} {word} {id}", self.program.name);
-        self.launch(arguments, shown, false, false)
+        self.launch(arguments, shown, false, None)
     }
 
     fn launch(
@@ -50,7 +52,7 @@ impl Session {
         arguments: Vec<Vec<u8>>,
         shown: String,
         child: bool,
-        traced: bool,
+        traced: Option<Goal>,
     ) -> Result<Live> {
         let (input_read, input) = pipe2(OFlag::O_CLOEXEC)?;
         let (errors, errors_write) = pipe2(OFlag::O_CLOEXEC)?;
@@ -92,10 +94,11 @@ impl Session {
             terminal: false,
             numbers: vec![0, 1, 2, 3, FAR],
             child,
-            held: traced,
+            held: traced.is_some(),
             seconds: None,
         };
         let trees = self.trees().to_vec();
+        let space = self.used_space();
         let mut tracer = None;
         let mut run = Run {
             shown,
@@ -104,7 +107,8 @@ impl Session {
         };
         let started = match &mut self.belt {
             Some(belt) => belt.start_with(start, &given, |program| {
-                tracer = Tracer::attach(program, &trees).ok();
+                let begin = |goal| Tracer::attach(program, &trees, goal).ok();
+                tracer = traced.and_then(begin);
             }),
             // The one that this was to run beside has ended the sandbox.
             None => Err(Gone.into()),
@@ -131,6 +135,7 @@ impl Session {
             closely: false,
             awaited: false,
             tracer,
+            space,
             lines: BTreeMap::new(),
             printed: 0,
             noise: Vec::new(),
