@@ -40,13 +40,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use commands::which::{Built, Which};
 use status::Status;
 use text::say;
-use workspace::{Build, Whose};
 
 /// Rubber Crab: rebuild Docker from scratch, in Rust.
 #[derive(Debug, Parser)]
@@ -63,12 +63,11 @@ enum Command {
     /// Run a level by hand: a shell in your container, inside the seat belt.
     Try {
         level: String,
-        /// Use the finished level instead of yours.
-        #[arg(long)]
-        solution: bool,
+        #[command(flatten)]
+        which: Which,
         /// Run the command beside the container instead of in it, or a shell: in the
         /// seat belt, as the level's caller. There level-NN (with --solution:
-        /// solution-NN) is a command.
+        /// solution-NN, with --mistake: mistake-NN) is a command.
         #[arg(long)]
         outside: bool,
         /// The command, or `run` and its options.
@@ -223,10 +222,10 @@ fn run(command: Option<Command>) -> Result<Status> {
         Some(Command::Check(options)) => commands::check::check(&options),
         Some(Command::Try {
             level,
-            solution,
+            which,
             outside,
             arguments,
-        }) => try_level(&level, solution, outside, &arguments),
+        }) => try_level(&level, &which, outside, &arguments),
         Some(Command::Xray(options)) => commands::xray::xray(&options),
         Some(Command::List) => commands::list::list(),
         Some(Command::Hint(options)) => commands::hint::hint(&options),
@@ -269,24 +268,14 @@ fn run(command: Option<Command>) -> Result<Status> {
 
 fn try_level(
     name: &str,
-    solution: bool,
+    which: &Which,
     outside: bool,
     arguments: &[OsString],
 ) -> Result<Status> {
     let level = commands::check::find(name)?;
     commands::check::prepare(&[level]);
-    let whose = if solution {
-        Whose::Solution
-    } else {
-        Whose::Learner
-    };
-    let package = whose.package(level);
-    let mut builds =
-        workspace::build(&workspace::root()?, std::slice::from_ref(&package))?;
-    match builds.remove(&package).context("no build")? {
-        Build::Done(path) => {
-            let limit = Duration::MAX;
-            let program = commands::check::level_program(&package, path, limit);
+    match which.build(level, Duration::MAX)? {
+        Built::Program(program) => {
             let status = commands::try_level::try_level(
                 &program,
                 level.contained,
@@ -295,10 +284,7 @@ fn try_level(
             )?;
             Ok(Status::Own(status as u8))
         }
-        Build::Not(verdict) => {
-            let outcome = commands::check::unjudged(level, &package, verdict);
-            Ok(commands::check::excuse(&outcome))
-        }
+        Built::Nothing(outcome) => Ok(commands::check::excuse(&outcome)),
     }
 }
 

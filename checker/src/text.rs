@@ -55,6 +55,25 @@ pub fn amount(bytes: u64) -> String {
     }
 }
 
+/// Those of the names that are nearly this word, begin so, or have it in them; the
+/// nearest first, three at most.
+pub fn near<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let letters = word.chars().count();
+    let distance = |name: &str| {
+        let beginning: String = name.chars().take(letters).collect();
+        let [whole, begun] =
+            [name, &beginning].map(|name| strsim::damerau_levenshtein(word, name));
+        let inside = (letters > 2 && name.contains(word)).then_some(1);
+        whole.min(begun).min(inside.unwrap_or(usize::MAX))
+    };
+    let mut all: Vec<&str> = names
+        .filter(|name| distance(name) <= letters.div_ceil(3))
+        .collect();
+    all.sort_by_key(|name| distance(name));
+    all.truncate(3);
+    all
+}
+
 /// Print to standard output. Nobody reads on (`… | head`): then this is the end.
 pub fn say(text: &str) {
     use std::io::{ErrorKind, Write};
@@ -71,6 +90,16 @@ pub fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn near_names_are_found() {
+        let near =
+            |word| super::near(word, ["old-root-kept", "no-put-old"].into_iter());
+        assert_eq!(near("old-rot-kept"), ["old-root-kept"]);
+        assert_eq!(near("old-roo"), ["old-root-kept"]);
+        assert_eq!(near("put"), ["no-put-old"]);
+        assert!(near("something").is_empty());
+    }
 
     #[test]
     fn only_what_can_be_read_is_shown_as_it_is() {

@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use common::{
-    can_sandbox, can_show, checker, levels, root, run, state, stderr, stdout,
+    can_sandbox, can_show, checker, failures, levels, root, run, state, stderr,
+    stdout,
 };
 use nix::unistd::geteuid;
 
@@ -21,6 +22,10 @@ fn wrong_usage_is_2() {
         &["check", "00", "--bin", "/tmp"],
         &["check", "00", "--solutions", "--bin", "/bin/true"],
         &["check", "00", "--limit", "0"],
+        &["check", "--mistake", "zombie"],
+        &["check", "00", "--solutions", "--mistake", "zombie"],
+        &["try", "00", "--solution", "--mistake", "zombie"],
+        &["xray", "00", "--bin", "/bin/true", "--mistake", "zombie"],
         &["hint", "00", "4"],
         &["no-such-command"],
         &["image", "import", "a/b", "/dev/null"],
@@ -40,6 +45,61 @@ fn a_wrong_name_gets_the_nearest_ones() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_wrong_mistake_gets_the_nearest_ones() {
+    for (name, near) in [
+        (
+            "propagation-left-shard",
+            "did you mean propagation-left-shared?",
+        ),
+        (
+            "unshare",
+            "did you mean unshare-forgotten or unshare-in-parent",
+        ),
+        ("no such thing at all", "checker/variations/02-mount-ns"),
+    ] {
+        let (output, status) = run(&["try", "02", "--mistake", name]);
+        assert_eq!(status, 2, "{}", stdout(&output));
+        let said = stderr(&output);
+        assert!(said.contains(near), "{name}: {said}");
+    }
+}
+
+/// What `author verify` builds, by hand.
+#[test]
+fn a_mistake_of_the_catalogue_can_be_tried() {
+    if !can_sandbox() {
+        return;
+    }
+    let of_root = ["--", "break-out", "ls", "-d", "/workshop"];
+    let try_03 = |which: &[&str]| {
+        let arguments = [&["try", "03"], which, &of_root].concat();
+        let (output, status) = run(&arguments);
+        (stdout(&output), stderr(&output), status)
+    };
+    let (seen, _, status) = try_03(&["--solution"]);
+    assert_ne!((seen.as_str(), status), ("/workshop\n", 0));
+    let (seen, said, status) = try_03(&["--mistake", "chroot-kept"]);
+    assert_eq!((seen.as_str(), status), ("/workshop\n", 0), "{said}");
+    assert!(
+        said.contains("mistake-03 run -i base -- break-out"),
+        "{said}"
+    );
+
+    let check = ["check", "03", "--mistake", "chroot-kept", "--json"];
+    let (output, status) = run(&check);
+    assert_eq!(status, 1);
+    let level = levels(&output).remove(0);
+    assert!(
+        failures(&level).contains(&"pivot.old-root-gone".into()),
+        "{level}"
+    );
+
+    let (output, status) = run(&["xray", "03", "--mistake", "chroot-kept"]);
+    assert_eq!(status, 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("to do"), "{}", stdout(&output));
 }
 
 #[test]

@@ -17,16 +17,18 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::markers::{exercises, solved, undo};
 use crate::belt;
 use crate::judge::Level;
 use crate::judge::levels::ALL;
-use crate::workspace::{self, Whose};
+use crate::text;
+use crate::workspace::{self, Build, Whose};
 
 /// A finished level with something changed.
 pub struct Variation {
@@ -217,8 +219,69 @@ fn replace(text: &str, old: &str, new: &str) -> Result<String> {
     }
 }
 
+/// The variation of this name.
+///
+/// Errors: there is none; with the nearest names.
+pub fn named<'a>(
+    all: &'a [Variation],
+    level: &Level,
+    name: &str,
+) -> Result<&'a Variation> {
+    let of_level = || all.iter().filter(|one| one.level.number == level.number);
+    if let Some(found) = of_level().find(|one| one.name == name) {
+        return Ok(found);
+    }
+    let near = text::near(name, of_level().map(|one| &*one.name));
+    let folder = level.folder();
+    match near.is_empty() {
+        true => bail!(
+            "level {} has no mistake {name:?}: all are in checker/variations/{folder}",
+            level.number
+        ),
+        false => bail!(
+            "level {} has no mistake {name:?}: did you mean {}?",
+            level.number,
+            near.join(" or ")
+        ),
+    }
+}
+
+/// Let cargo build the chosen ones. `all` are those of these levels: they share a
+/// workspace, so that what one command has built, the next one finds.
+///
+/// Errors: the workspace can't be written, or cargo can't be started.
+pub fn build(
+    root: &Path,
+    levels: &[&Level],
+    all: &[Variation],
+    chosen: &[&Variation],
+) -> Result<BTreeMap<String, Build>> {
+    let target = target()?;
+    // A folder for each choice of levels: several may be built at once.
+    let numbers: Vec<&str> = levels.iter().map(|level| level.number).collect();
+    let name = format!("of-{}", numbers.join("-"));
+    let folder = target.join("variations").join(name);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("make {}", folder.display()))?;
+    // Nobody else writes to it meanwhile.
+    let lock = File::create(folder.join("lock")).context("make a lock")?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| errno)
+        .context("flock")?;
+    write(root, &folder, all)?;
+    let packages: Vec<String> = chosen.iter().map(|one| one.package()).collect();
+    workspace::build_in(&folder, &target, &packages)
+}
+
+/// The target directory: the one that this checker was built in.
+pub fn target() -> Result<PathBuf> {
+    let checker = std::env::current_exe()?;
+    let target = checker.ancestors().nth(2).context("the target directory")?;
+    Ok(target.to_owned())
+}
+
 /// Write a workspace with one crate for each variation.
-pub fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
+fn write(root: &Path, folder: &Path, all: &[Variation]) -> Result<()> {
     let members: Vec<String> = all.iter().map(Variation::package).collect();
     write_workspace(root, folder, &members)?;
     for variation in all {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use super::which::{Built, mistaken};
 use crate::belt::{Fit, Refused, Shown, scope};
 use crate::errand;
 use crate::evidence::Evidence;
@@ -35,6 +36,9 @@ pub struct Options {
     /// Judge this executable instead: any language, if it keeps the contract.
     #[arg(long, value_name = "PROGRAM")]
     bin: Option<PathBuf>,
+    /// Judge the finished level with this mistake: a name from checker/variations.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "bin", "solutions"])]
+    mistake: Option<String>,
     /// A level that this host can't show counts as failed.
     #[arg(long)]
     strict: bool,
@@ -58,17 +62,29 @@ pub struct Options {
 pub fn check(options: &Options) -> Result<Status> {
     let levels = chosen(options)?;
     prepare(&levels);
-    let own_work = options.bin.is_none() && !options.solutions;
+    let own_work =
+        options.bin.is_none() && options.mistake.is_none() && !options.solutions;
     let limit = Duration::from_secs(options.limit);
-    let outcomes = match &options.bin {
-        Some(program) => {
+    let outcomes = match (&options.bin, &options.mistake) {
+        (_, Some(name)) => {
+            let [level] = levels[..] else {
+                bail!("--mistake {name}: of which level? Name one");
+            };
+            vec![match mistaken(level, name, limit)? {
+                Built::Program(program) => {
+                    judge(level, &program, options.evidence.as_deref())
+                }
+                Built::Nothing(outcome) => outcome,
+            }]
+        }
+        (Some(program), None) => {
             let program = own_program(program, limit)?;
             levels
                 .iter()
                 .map(|level| judge(level, &program, options.evidence.as_deref()))
                 .collect()
         }
-        None => {
+        (None, None) => {
             let whose = match options.solutions {
                 true => Whose::Solution,
                 false => Whose::Learner,

@@ -15,6 +15,7 @@ pub mod status;
 mod swap;
 pub mod try_level;
 pub mod variations;
+pub mod which;
 pub mod xray;
 
 use anyhow::{Context, Result};

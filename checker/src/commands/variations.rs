@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::check::{find, judge, level_program, prepare, unjudged};
 use crate::author::variations::{self, Need, Variation};
 use crate::judge::levels::ALL;
-use crate::judge::{Finding, Level, Outcome, Verdict};
+use crate::judge::{Finding, Outcome, Verdict};
 use crate::render::terminal;
 use crate::status::Status;
 use crate::text::say;
@@ -70,25 +70,24 @@ pub fn verify(options: &Options) -> Result<Status> {
         .map(|name| find(name))
         .collect::<Result<_>>()?;
     prepare(if levels.is_empty() { ALL } else { &levels });
-    let mut all = variations::load(&root, &variations::levels(&levels))?;
+    let all = variations::load(&root, &variations::levels(&levels))?;
+    let mut chosen: Vec<&Variation> = all.iter().collect();
     if let Some(text) = &options.only {
-        all.retain(|variation| variation.name.contains(text.as_str()));
+        chosen.retain(|variation| variation.name.contains(text.as_str()));
     }
     if let Some(need) = options.needs {
-        all.retain(|one| one.needs == Some(need) || one.breaks.is_none());
+        chosen.retain(|one| one.needs == Some(need) || one.breaks.is_none());
     }
-    let target = std::env::current_exe()?;
-    let target = target.ancestors().nth(2).context("the target directory")?;
     let mut builds = match options.built {
-        true => built(target, &all),
-        false => build(&root, target, &levels, &all)?,
+        true => built(&variations::target()?, &chosen),
+        false => variations::build(&root, &levels, &all, &chosen)?,
     };
     if options.build_only {
         return Ok(tell_builds(&builds));
     }
     let limit = Duration::from_secs(options.limit);
     let mut shown = Vec::new();
-    for variation in &all {
+    for variation in chosen {
         let build = builds.remove(&variation.package()).context("not built")?;
         let lacks = variation.needs.filter(|need| !need.is_met());
         let one = match (lacks, &build) {
@@ -128,26 +127,9 @@ pub fn verify(options: &Options) -> Result<Status> {
     })
 }
 
-/// Let cargo build them, in a workspace of their own.
-fn build(
-    root: &Path,
-    target: &Path,
-    levels: &[&'static Level],
-    all: &[Variation],
-) -> Result<BTreeMap<String, Build>> {
-    // A folder for each choice of levels: several may be verified at once.
-    let numbers: Vec<&str> = levels.iter().map(|level| level.number).collect();
-    let folder = target
-        .join("variations")
-        .join(format!("of-{}", numbers.join("-")));
-    variations::write(root, &folder, all)?;
-    let packages: Vec<String> = all.iter().map(Variation::package).collect();
-    workspace::build_in(&folder, target, &packages)
-}
-
 /// What lies in the target directory from an earlier call.
-fn built(target: &Path, all: &[Variation]) -> BTreeMap<String, Build> {
-    let one = |variation: &Variation| {
+fn built(target: &Path, chosen: &[&Variation]) -> BTreeMap<String, Build> {
+    let one = |variation: &&Variation| {
         let path = target.join("debug").join(variation.package());
         let build = match path.is_file() {
             true => Build::Done(path),
@@ -157,7 +139,7 @@ fn built(target: &Path, all: &[Variation]) -> BTreeMap<String, Build> {
         };
         (variation.package(), build)
     };
-    all.iter().map(one).collect()
+    chosen.iter().map(one).collect()
 }
 
 fn tell_builds(builds: &BTreeMap<String, Build>) -> Status {

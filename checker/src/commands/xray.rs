@@ -6,15 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::check::{
-    excuse, find, level_program, no_verdict, own_program, prepare, unjudged,
-};
+use super::check::{excuse, find, no_verdict, own_program, prepare, unjudged};
+use super::which::{Built, Which};
 use crate::judge::{Judgement, Level, Outcome, Verdict};
 use crate::observe::{Program, observe};
 use crate::picture::{Picture, svg, terminal};
 use crate::status::{self, Status};
 use crate::text::say;
-use crate::workspace::{self, Build, Whose};
 
 /// How long one run of the program may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -23,11 +21,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct Options {
     /// The level: number, name, or the beginning of a name.
     level: String,
-    /// The finished level instead of yours.
-    #[arg(long, conflicts_with = "bin")]
-    solution: bool,
+    #[command(flatten)]
+    which: Which,
     /// This executable instead: any language, if it keeps the contract.
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["solution", "mistake"])]
     bin: Option<PathBuf>,
     /// Write the picture into this file, as SVG, instead of printing it.
     #[arg(long, value_name = "FILE")]
@@ -53,24 +50,10 @@ pub fn xray(options: &Options) -> Result<Status> {
     prepare(&[level]);
     let drawn = match &options.bin {
         Some(path) => draw(level, &own_program(path, LIMIT)?),
-        None => {
-            let whose = match options.solution {
-                true => Whose::Solution,
-                false => Whose::Learner,
-            };
-            let package = whose.package(level);
-            let root = workspace::root()?;
-            let mut builds =
-                workspace::build(&root, std::slice::from_ref(&package))?;
-            match builds.remove(&package).context("no build")? {
-                Build::Done(path) => {
-                    draw(level, &level_program(&package, path, LIMIT))
-                }
-                Build::Not(verdict) => {
-                    Drawn::Nothing(unjudged(level, &package, verdict))
-                }
-            }
-        }
+        None => match options.which.build(level, LIMIT)? {
+            Built::Program(program) => draw(level, &program),
+            Built::Nothing(outcome) => Drawn::Nothing(outcome),
+        },
     };
     match drawn {
         Drawn::Picture(picture, _) => show(&picture, options),

@@ -12,6 +12,7 @@ mod l08_cgroups_cpu;
 mod l09_overlayfs;
 
 use super::Level;
+use crate::text;
 
 pub static ALL: &[&Level] = &[
     &l00_fork_exec::LEVEL,
@@ -60,20 +61,12 @@ pub fn find(wanted: &str) -> Result<&'static Level, Vec<String>> {
     }
 }
 
-/// The levels whose names are nearly this word, or begin so; the nearest first.
+/// The levels whose names are near this word; the nearest first.
 fn near(word: &str) -> Vec<String> {
-    let letters = word.chars().count();
-    let distance = |level: &&&Level| {
-        let beginning: String = level.name.chars().take(letters).collect();
-        let [whole, begun] = [level.name, &beginning]
-            .map(|name| strsim::damerau_levenshtein(word, name));
-        whole.min(begun)
-    };
-    let mut all: Vec<_> = ALL
-        .iter()
-        .filter(|level| distance(level) <= letters.div_ceil(3))
-        .collect();
-    all.sort_by_key(distance);
-    all.truncate(3);
-    all.iter().map(|level| level.folder()).collect()
+    let near = text::near(word, ALL.iter().map(|level| level.name));
+    let level = |name| ALL.iter().find(|level| level.name == name);
+    near.into_iter()
+        .filter_map(level)
+        .map(|level| level.folder())
+        .collect()
 }
