@@ -1,16 +1,19 @@
 //! The lessons are true: every command in them is run, and what comes out is compared
 //! with what the lesson shows. And each lesson has the parts that make a lesson.
 //!
-//! Read the tests first; then `Part`, how a lesson is read, and `difference`, how text
-//! is compared. A command stands in a block of the kind `console`, behind `$ `; its
-//! output follows. In the output, a line `…` stands for any lines, and a `…` within a
-//! line for any text.
+//! Read the tests first; then `Part`, how a lesson is read. `console` says how commands
+//! stand there, and how text is compared.
+
+#[path = "../src/console.rs"]
+mod console;
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
+
+use console::{Shown, commands, difference, marked, without_announcement};
 
 /// The sections of a lesson, in their order.
 const SECTIONS: [&str; 8] = [
@@ -33,8 +36,6 @@ const HINTS: [&str; 3] = [
 ];
 /// How long a lesson is, in words; code blocks don't count.
 const WORDS: RangeInclusive<usize> = 600..=1200;
-/// What stands for any lines, or for any text in a line.
-const GAP: &str = "…";
 /// The longest that one command may take.
 const PATIENCE: &str = "60s";
 
@@ -52,7 +53,7 @@ fn commands_print_what_their_lesson_shows() {
             line,
             command,
             output,
-        } in commands(&level.lesson)
+        } in of_checker(&level.lesson)
         {
             let output = output.replace("solution-", "level-");
             if let Some(difference) = difference(&output, &run(&command)) {
@@ -315,16 +316,6 @@ fn parts<'a>(text: &'a str, mark: &str) -> Vec<Part<'a>> {
     parts
 }
 
-/// Every line, and whether it belongs to a code block.
-fn marked(text: &str) -> impl Iterator<Item = (bool, &str)> {
-    let mut inside = false;
-    text.lines().map(move |line| {
-        let fence = line.trim_start().starts_with("```");
-        inside ^= fence;
-        (inside || fence, line)
-    })
-}
-
 /// A page without its code blocks.
 fn prose(text: &str) -> String {
     let lines = marked(text).filter(|(in_code, _)| !in_code);
@@ -345,38 +336,9 @@ fn links(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A command in a lesson.
-struct Shown {
-    /// Where it stands, counted from 1.
-    line: usize,
-    command: String,
-    /// What it prints, as the lesson has it.
-    output: String,
-}
-
-/// The commands of a lesson that are for the checker, in blocks of the kind `console`.
-fn commands(lesson: &str) -> Vec<Shown> {
-    let mut all: Vec<Shown> = Vec::new();
-    let mut kind = "";
-    for (index, (in_code, line)) in marked(lesson).enumerate() {
-        if !in_code {
-            kind = "";
-        } else if let Some(fence) = line.strip_prefix("```") {
-            kind = fence;
-        } else if kind != "console" {
-            continue;
-        } else if let Some(command) = line.strip_prefix("$ ") {
-            let (command, output) = (command.to_owned(), String::new());
-            all.push(Shown {
-                line: index + 1,
-                command,
-                output,
-            });
-        } else if let Some(shown) = all.last_mut() {
-            shown.output.push_str(line);
-            shown.output.push('\n');
-        }
-    }
+/// The commands of a lesson that are for the checker.
+fn of_checker(lesson: &str) -> Vec<Shown> {
+    let mut all = commands(lesson);
     all.retain(|shown| shown.command.starts_with("cargo checker "));
     all
 }
@@ -416,21 +378,6 @@ fn finished(command: &str) -> String {
             .replace("cargo checker check ", "cargo checker check --solutions ")
             .replace("level-", "solution-"),
     }
-}
-
-/// `try` first says what it runs; lessons leave that line out.
-fn without_announcement(text: &str) -> &str {
-    match text.split_once('\n') {
-        Some((first, rest)) if is_announcement(first) => rest,
-        _ => text,
-    }
-}
-
-/// `level-03 run -i base -- ls`
-fn is_announcement(line: &str) -> bool {
-    let mut words = line.split(' ');
-    words.next().is_some_and(|word| word.starts_with("level-"))
-        && words.next() == Some("run")
 }
 
 /// Has this host what this level needs beyond a sandbox? Control groups, from 07 on;
@@ -476,109 +423,11 @@ fn has_sandbox() -> bool {
     false
 }
 
-/// Shows where `came` is not what `shown` says; nothing if it is.
-fn difference(shown: &str, came: &str) -> Option<String> {
-    let shown: Vec<&str> = shown.trim_end().lines().map(str::trim_end).collect();
-    let came: Vec<&str> = came.trim_end().lines().map(str::trim_end).collect();
-    let (expected, got) = parting(&shown, &came)?;
-    let list = |lines: &[&str], at: usize| {
-        let mut text = String::new();
-        for (index, line) in lines.iter().enumerate() {
-            let mark = if index == at { ">" } else { " " };
-            text.push_str(&format!("  {mark} {line}\n"));
-        }
-        match at < lines.len() {
-            true => text,
-            false => text + "  > (the end)\n",
-        }
-    };
-    Some(format!(
-        "the lesson shows:\n{}what came out:\n{}",
-        list(&shown, expected),
-        list(&came, got)
-    ))
-}
-
-/// Where two texts part: the farthest line of `shown` that can be reached, and the
-/// line that came in its place. Nothing if they are the same but for the gaps.
-fn parting(shown: &[&str], came: &[&str]) -> Option<(usize, usize)> {
-    let Some((first, others)) = shown.split_first() else {
-        return (!came.is_empty()).then_some((0, 0));
-    };
-    if first.trim() == GAP {
-        let mut farthest = (0, 0);
-        for skipped in 0..=came.len() {
-            let (expected, got) = parting(others, &came[skipped..])?;
-            // On equal terms the first: there the reader begins to look.
-            if expected + 1 > farthest.0 {
-                farthest = (expected + 1, got + skipped);
-            }
-        }
-        return Some(farthest);
-    }
-    match came.split_first() {
-        Some((line, rest)) if is_like(first, line) => {
-            parting(others, rest).map(|(expected, got)| (expected + 1, got + 1))
-        }
-        _ => Some((0, 0)),
-    }
-}
-
-/// Is this the line that was shown, but for the gaps in it?
-fn is_like(shown: &str, line: &str) -> bool {
-    let Some((before, after)) = shown.split_once(GAP) else {
-        return shown == line;
-    };
-    let Some(rest) = line.strip_prefix(before) else {
-        return false;
-    };
-    let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-    starts.into_iter().any(|at| is_like(after, &rest[at..]))
-}
-
-#[test]
-fn text_is_compared_line_by_line() {
-    assert_eq!(difference("a\nb\n", "a\nb\n"), None);
-    assert_eq!(difference("a  \n\n", "a"), None);
-    assert_eq!(difference("", ""), None);
-    assert!(difference("a\n", "").is_some());
-    assert!(difference("", "a\n").is_some());
-    assert!(difference("a\nb", "a").is_some());
-    assert!(difference("a", "a\nb").is_some());
-    assert!(difference("a b", "a  b").is_some());
-}
-
-#[test]
-fn a_gap_is_any_lines_or_any_text() {
-    assert_eq!(difference("…", ""), None);
-    assert_eq!(difference("a\n…\nd\n", "a\nb\nc\nd\n"), None);
-    assert_eq!(difference("a\n…\nd\n", "a\nd\n"), None);
-    assert_eq!(difference("…\nb\n…\nb\n", "b\nb\n"), None);
-    assert_eq!(difference("pid … of …\n", "pid 3 of init\n"), None);
-    assert_eq!(difference("x…y…y", "xyéy"), None);
-    assert!(difference("a\n…\nd\n", "a\nb\n").is_some());
-    assert!(difference("pid … of", "pid 3").is_some());
-    assert!(difference("…b", "abc").is_some());
-}
-
-#[test]
-fn a_difference_is_marked_where_it_begins() {
-    let expected = "the lesson shows:\n    a\n    …\n  > y\n    z\n\
-                    what came out:\n    a\n  > x\n    z\n";
-    assert_eq!(
-        difference("a\n…\ny\nz", "a\nx\nz").as_deref(),
-        Some(expected)
-    );
-    let expected =
-        "the lesson shows:\n    a\n  > b\nwhat came out:\n    a\n  > (the end)\n";
-    assert_eq!(difference("a\nb", "a").as_deref(), Some(expected));
-}
-
 #[test]
 fn a_lesson_is_read() {
     let lesson = "# T\nA word — two.\n```console\n$ cargo checker list\n## out\n$ ls\nx\n\
                   ```\n## S\n1. **One**: [a](b.md)\n```text\n$ cargo checker check\n```\n";
-    let shown = commands(lesson);
+    let shown = of_checker(lesson);
     assert_eq!(shown.len(), 1);
     assert_eq!((shown[0].line, shown[0].output.as_str()), (4, "## out\n"));
     let sections = parts(lesson, "## ");
