@@ -20,15 +20,15 @@ use colored::Colorize;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{FlushArg, tcflush};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getsid, read};
+use nix::unistd::{Pid, read};
 
 use crate::commands::list;
 use crate::commands::status::status;
 use crate::errand::{self, Errand, Said};
+use crate::foreground::{self, Next, nobody_says_fg};
 use crate::judge::levels::ALL;
 use crate::judge::{Level, Outcome, Verdict};
+use crate::keys::{Key, keys};
 use crate::lesson;
 use crate::progress::Progress;
 use crate::render::json;
@@ -91,26 +91,6 @@ enum View {
     Waiting(&'static str, Errand),
     /// All levels; this one is chosen.
     List(usize),
-}
-
-/// Is there more to come?
-enum Next {
-    Stay,
-    Leave,
-}
-
-/// A key, as a terminal sends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Letter(char),
-    Enter,
-    Escape,
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    /// Ctrl and a letter.
-    Control(char),
 }
 
 impl Workshop {
@@ -440,64 +420,13 @@ impl Workshop {
         let _ = show(LEAVE_SCREEN);
         self.terminal.calm(false);
         self.terminal.pause();
-        let program = command.get_program().to_string_lossy().into_owned();
-        let (said, next) = match command.spawn() {
-            Ok(child) => self.accompany(Pid::from_raw(child.id() as i32))?,
-            Err(error) => {
-                (Some(format!("can't start {program}: {error}")), Next::Stay)
-            }
-        };
-        let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
+        let (ended, next) = foreground::lend(command, &self.signals)?;
         if let Next::Stay = next {
             self.come_back()?;
         }
-        self.notice = said;
+        // The last line of what it said is gone from the screen.
+        self.notice = ended.notice();
         Ok(next)
-    }
-
-    /// Until the command that has the terminal has ended. When it is stopped (Ctrl-Z in
-    /// an editor), so are we: the shell's `fg` lets both go on. Who wants to end us means
-    /// both. Returns how it ended, unless that was well.
-    fn accompany(&self, child: Pid) -> Result<(Option<String>, Next)> {
-        let mut next = Next::Stay;
-        loop {
-            let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            let patience = match next {
-                Next::Stay => PollTimeout::NONE,
-                Next::Leave => PollTimeout::from(2000u16),
-            };
-            if poll(&mut ready, patience) == Ok(0) {
-                let _ = kill(child, Signal::SIGKILL);
-            }
-            while let Some(signal) = self.signals.next() {
-                // Ctrl-C and the like are its own.
-                if let Signal::SIGTERM | Signal::SIGHUP = signal {
-                    next = Next::Leave;
-                    let _ = kill(child, signal);
-                }
-            }
-            let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
-            let said = match waitpid(child, Some(flags)).context("waitpid")? {
-                WaitStatus::Stopped(..) if nobody_says_fg() => {
-                    let _ = kill(child, Signal::SIGCONT);
-                    continue;
-                }
-                WaitStatus::Stopped(..) => {
-                    kill(Pid::this(), Signal::SIGSTOP).context("kill(SIGSTOP)")?;
-                    continue;
-                }
-                WaitStatus::Exited(_, 0) => None,
-                // The last line of what it said is gone from the screen.
-                WaitStatus::Exited(_, status) => {
-                    Some(format!("it ended with status {status}"))
-                }
-                WaitStatus::Signaled(_, signal, _) => {
-                    Some(format!("it was ended by {signal}"))
-                }
-                _ => continue,
-            };
-            return Ok((said, next));
-        }
     }
 
     fn try_it(&mut self) -> Result<Next> {
@@ -641,11 +570,6 @@ impl Workshop {
     }
 }
 
-/// Is there no shell to continue us? A terminal's first program has none.
-fn nobody_says_fg() -> bool {
-    getsid(None) == Ok(Pid::this())
-}
-
 /// What is said where the file system has no news.
 const POLLED: &str =
     "this file system doesn't tell of changes: looking every second";
@@ -667,86 +591,5 @@ fn size() -> Size {
             rows: 24,
         },
         (columns, rows) => Size { columns, rows },
-    }
-}
-
-/// The keys that these bytes stand for (xterm's ctlseqs, "PC-Style Function Keys").
-/// What is pasted isn't typed.
-fn keys(bytes: &[u8], pasting: &mut bool) -> Vec<Key> {
-    let mut all = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        if *pasting {
-            let end = b"\x1b[201~";
-            let found = rest.windows(end.len()).position(|some| some == end);
-            *pasting = found.is_none();
-            rest = &rest[found.map_or(rest.len(), |at| at + end.len())..];
-            continue;
-        }
-        let (first, after) = (rest[0], &rest[1..]);
-        rest = after;
-        let key = match first {
-            0x1b if matches!(rest.first(), Some(b'[' | b'O')) => {
-                let end = rest[1..]
-                    .iter()
-                    .position(|byte| (0x40..0x7f).contains(byte));
-                let end = end.map_or(rest.len(), |end| end + 2);
-                let (sequence, after) = rest.split_at(end);
-                rest = after;
-                match &sequence[1..] {
-                    b"A" => Key::Up,
-                    b"B" => Key::Down,
-                    b"5~" => Key::PageUp,
-                    b"6~" => Key::PageDown,
-                    b"200~" => {
-                        *pasting = true;
-                        continue;
-                    }
-                    _ => continue,
-                }
-            }
-            0x1b => Key::Escape,
-            b'\r' | b'\n' => Key::Enter,
-            1..=26 => Key::Control((first - 1 + b'a').into()),
-            0x20..0x7f => Key::Letter(first.into()),
-            _ => continue,
-        };
-        all.push(key);
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_read() {
-        let keys = |bytes: &[u8]| super::keys(bytes, &mut false);
-        assert_eq!(
-            keys(b"n\x1b[A\x1bOB\x1b[6~\x1b[1;5C\x03\r\x1b"),
-            [
-                Key::Letter('n'),
-                Key::Up,
-                Key::Down,
-                Key::PageDown,
-                Key::Control('c'),
-                Key::Enter,
-                Key::Escape,
-            ]
-        );
-        let pasted = b"a\x1b[200~quite a lot\x1b[201~b";
-        assert_eq!(keys(pasted), [Key::Letter('a'), Key::Letter('b')]);
-    }
-
-    #[test]
-    fn what_is_pasted_in_many_parts_is_no_key() {
-        let mut pasting = false;
-        let mut all = Vec::new();
-        for part in [&b"a\x1b[200~t"[..], b"nnn", b"ttt\x1b[201~b"] {
-            all.extend(keys(part, &mut pasting));
-        }
-        assert_eq!(all, [Key::Letter('a'), Key::Letter('b')]);
-        assert!(!pasting);
     }
 }
