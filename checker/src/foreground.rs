@@ -48,7 +48,7 @@ impl Ended {
 /// among them. Errors: waitpid or kill failed.
 pub fn lend(command: &mut Command, signals: &Signals) -> Result<(Ended, Next)> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let ended = match command.spawn() {
+    let ended = match signals.released(|| command.spawn()) {
         Ok(child) => accompany(Pid::from_raw(child.id() as i32), signals)?,
         Err(error) => {
             let why = format!("can't start {program}: {error}");

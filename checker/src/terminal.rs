@@ -175,6 +175,7 @@ pub const TERMINAL_SIGNALS: [Signal; 7] = [
 /// Signals that are held back and read like data, instead of interrupting.
 pub struct Signals {
     arrived: SignalFd,
+    held: SigSet,
     before: SigSet,
 }
 
@@ -185,7 +186,20 @@ impl Signals {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let arrived = SignalFd::with_flags(&set, flags).context("signalfd")?;
         set.thread_block().context("sigprocmask")?;
-        Ok(Self { arrived, before })
+        Ok(Self {
+            arrived,
+            held: set,
+            before,
+        })
+    }
+
+    /// Do this with the signals as they were before: a process that is started holds back
+    /// what the one that starts it does.
+    pub fn released<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _ = self.before.thread_set_mask();
+        let done = act();
+        let _ = self.held.thread_block();
+        done
     }
 
     /// The next one that has arrived.
