@@ -2,31 +2,19 @@
 //! screens as snapshots. Each test has a copy of the project to save into.
 
 mod common;
+#[path = "common/screen.rs"]
+mod screen;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{build_of_copies, can_sandbox, copy_project};
 use nix::fcntl::Flock;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{Termios, tcgetattr};
-use nix::unistd::Pid;
-
-/// Everything may have to be built first.
-const PATIENCE: Duration = Duration::from_secs(240);
-/// What a caller's shell does: start the checker, and go on after it.
-const SESSION: &str = r#"
-    sh -c 'echo "pid=$$;"; exec "$0"' "$1"
-    echo "status=$?;"
-    cat
-"#;
+use nix::sys::termios::tcgetattr;
+use screen::{Terminal, others};
 
 /// A copy of the project, where a learner's files may be changed.
 struct Project {
@@ -71,155 +59,24 @@ impl Drop for Project {
     }
 }
 
-struct Terminal {
-    keyboard: std::fs::File,
-    slave: OwnedFd,
-    settings: Termios,
-    session: Child,
-    screen: vt100::Parser,
-    /// All that was sent to it, from the beginning.
-    sent: Vec<u8>,
-}
-
-impl Terminal {
-    fn open(project: &Project, rows: u16, columns: u16, terminal: &str) -> Self {
-        let pty = openpty(&window(rows, columns), None).expect("openpty");
-        let end = || Stdio::from(pty.slave.try_clone().expect("dup"));
-        let mut session = Command::new("setsid");
+/// The workshop, on a terminal of its own.
+fn open(project: &Project, rows: u16, columns: u16, terminal: &str) -> Terminal {
+    Terminal::open(&[], (rows, columns), |session| {
         session
-            .args(["--ctty", "sh", "-c", SESSION, "sh"])
-            .arg(env!("CARGO_BIN_EXE_checker"))
             .current_dir(&project.folder)
             .env("TERM", terminal)
             .env("XDG_STATE_HOME", project.path("state"))
             .env("CARGO_TARGET_DIR", &project.target)
             .env("EDITOR", "sed -i s/EXERCISE/edited/")
-            .env_remove("VISUAL")
-            .env_remove("RUST_BACKTRACE")
-            .env_remove("NO_COLOR")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end());
-        Self {
-            settings: tcgetattr(&pty.slave).expect("tcgetattr"),
-            session: session.spawn().expect("setsid, of util-linux"),
-            keyboard: pty.master.into(),
-            slave: pty.slave,
-            screen: vt100::Parser::new(rows, columns, 0),
-            sent: Vec::new(),
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("press");
-    }
-
-    /// Take what has arrived.
-    fn look(&mut self) {
-        loop {
-            let mut ready = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut ready, PollTimeout::from(20u8)) != Ok(1) {
-                return;
-            }
-            let mut chunk = [0; 4096];
-            match self.keyboard.read(&mut chunk) {
-                Ok(count) if count > 0 => {
-                    self.screen.process(&chunk[..count]);
-                    self.sent.extend_from_slice(&chunk[..count]);
-                }
-                _ => return,
-            }
-        }
-    }
-
-    fn shown(&self) -> String {
-        self.screen.screen().contents()
-    }
-
-    /// Until the screen is as wanted.
-    fn until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !wanted(&self.shown()) {
-            assert!(
-                Instant::now() < end,
-                "{what} didn't come:\n{}",
-                self.shown()
-            );
-            self.look();
-        }
-    }
-
-    fn wait(&mut self, text: &str) {
-        self.until(text, |shown| shown.contains(text));
-    }
-
-    /// Until this level's verdict is there, and nothing is under way.
-    fn verdict(&mut self, text: &str) {
-        self.until(text, |shown| {
-            shown.contains(text) && !shown.contains("judging")
-        });
-    }
-
-    fn resize(&mut self, rows: u16, columns: u16) {
-        let slave = self.slave.try_clone().expect("dup");
-        let set = Command::new("stty")
-            .args(["rows", &rows.to_string(), "cols", &columns.to_string()])
-            .stdin(slave)
-            .status();
-        assert!(set.expect("stty").success());
-        // The parser itself can't do with less.
-        self.screen = vt100::Parser::new(rows.max(3), columns.max(3), 0);
-    }
-
-    /// The checker's pid.
-    fn pid(&mut self) -> Pid {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let sent = String::from_utf8_lossy(&self.sent).into_owned();
-            let pid = sent
-                .split_once("pid=")
-                .and_then(|(_, rest)| rest.split_once(';')?.0.parse().ok());
-            if let Some(pid) = pid {
-                return Pid::from_raw(pid);
-            }
-            assert!(Instant::now() < end, "no pid: {sent}");
-            self.look();
-        }
-    }
-
-    /// The checker has left: with this status, and the terminal as it was.
-    fn left(&mut self, status: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
-        let wanted = format!("status={status};");
-        while !String::from_utf8_lossy(&self.sent).contains(&wanted) {
-            assert!(Instant::now() < end, "no {wanted}\n{}", self.shown());
-            self.look();
-        }
-        let begun = Instant::now();
-        while tcgetattr(&self.slave).expect("tcgetattr") != self.settings {
-            assert!(begun.elapsed() < Duration::from_secs(5), "not as it was");
-            sleep(Duration::from_millis(10));
-        }
-        self.look();
-        assert!(!self.screen.screen().alternate_screen());
-        assert!(!self.screen.screen().hide_cursor());
-    }
+            .env_remove("VISUAL");
+    })
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.session.id() as i32), Signal::SIGKILL);
-        let _ = self.session.wait();
-    }
-}
-
-fn window(rows: u16, columns: u16) -> Winsize {
-    Winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    }
+/// Until this level's verdict is there, and nothing is under way.
+fn verdict(terminal: &mut Terminal, text: &str) {
+    terminal.until(text, |shown| {
+        shown.contains(text) && !shown.contains("judging")
+    });
 }
 
 /// What differs from run to run.
@@ -234,41 +91,22 @@ fn steady(shown: &str) -> String {
     shown.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The processes of the terminal's session, but for the shell that stays.
-fn others(session: &Child) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // pid (name) state ppid pgrp session …
-        let Some((start, rest)) = stat.rsplit_once(") ") else {
-            continue;
-        };
-        let fields: Vec<&str> = rest.split(' ').collect();
-        let ours = fields.get(3) == Some(&session.id().to_string().as_str());
-        let name = start.split_once('(').map_or("", |(_, name)| name);
-        if ours && fields[0] != "Z" && !["sh", "cat"].contains(&name) {
-            found.push(stat);
-        }
-    }
-    found
-}
-
 #[test]
 fn a_level_is_judged_when_it_is_saved() {
     if !can_sandbox() {
         return;
     }
     let project = Project::copy();
-    let mut terminal = Terminal::open(&project, 24, 90, "xterm-256color");
-    terminal.verdict("fork-exec.starts");
+    let mut terminal = open(&project, 24, 90, "xterm-256color");
+    verdict(&mut terminal, "fork-exec.starts");
     insta::assert_snapshot!("first", steady(&terminal.shown()));
 
     project.save("levels/00-fork-exec/src/main.rs", "fn main() { oh no }\n");
-    terminal.verdict("unbuilt");
+    verdict(&mut terminal, "unbuilt");
     insta::assert_snapshot!("unbuilt", steady(&terminal.shown()));
 
     project.finish();
-    terminal.verdict("the container sees");
+    verdict(&mut terminal, "the container sees");
     insta::assert_snapshot!("passed", steady(&terminal.shown()));
 
     terminal.press("?");
@@ -283,7 +121,7 @@ fn a_level_is_judged_when_it_is_saved() {
     insta::assert_snapshot!("list", steady(&terminal.shown()));
     terminal.press("\x1b");
     terminal.press("n");
-    terminal.verdict("chroot.starts");
+    verdict(&mut terminal, "chroot.starts");
     terminal.press("n");
     terminal.wait("N goes on anyway");
     terminal.press("d");
@@ -300,7 +138,7 @@ fn a_level_is_judged_when_it_is_saved() {
 
     terminal.press("\x1b");
     terminal.press("e");
-    terminal.verdict("chroot.starts");
+    verdict(&mut terminal, "chroot.starts");
     let edited = fs::read_to_string(project.path("levels/01-chroot/src/image.rs"));
     assert!(edited.expect("read").contains("// edited 1"));
 
@@ -309,8 +147,8 @@ fn a_level_is_judged_when_it_is_saved() {
     assert!(others(&terminal.session).is_empty());
 
     // Where it was left, it goes on.
-    let mut terminal = Terminal::open(&project, 24, 90, "xterm-256color");
-    terminal.verdict("01 chroot");
+    let mut terminal = open(&project, 24, 90, "xterm-256color");
+    verdict(&mut terminal, "01 chroot");
     terminal.press("q");
     terminal.left("0");
 }
@@ -321,22 +159,22 @@ fn the_newest_of_many_saves_is_judged() {
         return;
     }
     let project = Project::copy();
-    let mut terminal = Terminal::open(&project, 24, 90, "xterm");
-    terminal.verdict("fork-exec.starts");
+    let mut terminal = open(&project, 24, 90, "xterm");
+    verdict(&mut terminal, "fork-exec.starts");
     for number in 0..200 {
         let text = format!("fn main() {{ let number_{number}; }}\n");
         project.save("levels/00-fork-exec/src/main.rs", &text);
         sleep(Duration::from_millis(5));
     }
     project.finish();
-    terminal.verdict("pass: all");
+    verdict(&mut terminal, "pass: all");
     // A folder that goes, and comes back.
     let (folder, aside) =
         (project.path("levels/00-fork-exec"), project.path("aside"));
     fs::rename(&folder, &aside).expect("rename");
     terminal.wait("is gone");
     fs::rename(&aside, &folder).expect("rename");
-    terminal.verdict("pass: all");
+    verdict(&mut terminal, "pass: all");
     terminal.press("q");
     terminal.left("0");
 }
@@ -347,8 +185,8 @@ fn any_window_will_do() {
         return;
     }
     let project = Project::copy();
-    let mut terminal = Terminal::open(&project, 5, 20, "xterm");
-    terminal.verdict("fail");
+    let mut terminal = open(&project, 5, 20, "xterm");
+    verdict(&mut terminal, "fail");
     insta::assert_snapshot!("tiny", steady(&terminal.shown()));
     for (rows, columns) in [(1, 1), (2, 3), (3, 200), (60, 2), (24, 80), (1, 100)] {
         terminal.resize(rows, columns);
@@ -358,7 +196,7 @@ fn any_window_will_do() {
         }
     }
     terminal.resize(24, 80);
-    terminal.verdict("fork-exec.starts");
+    verdict(&mut terminal, "fork-exec.starts");
     terminal.press("q");
     terminal.left("0");
 }
@@ -371,7 +209,7 @@ fn whoever_ends_it_finds_the_terminal_as_it_was() {
     let project = Project::copy();
     // In the middle of building, of judging, and when all is calm.
     for wait in [0, 30, 100, 200, 400, 800, 3000] {
-        let mut terminal = Terminal::open(&project, 24, 80, "xterm");
+        let mut terminal = open(&project, 24, 80, "xterm");
         terminal.pid();
         sleep(Duration::from_millis(wait));
         terminal.press("\x03");
@@ -397,8 +235,8 @@ fn whoever_ends_it_finds_the_terminal_as_it_was() {
         );
     }
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL] {
-        let mut terminal = Terminal::open(&project, 24, 80, "xterm");
-        terminal.verdict("fork-exec.starts");
+        let mut terminal = open(&project, 24, 80, "xterm");
+        verdict(&mut terminal, "fork-exec.starts");
         let pid = terminal.pid();
         kill(pid, signal).expect("kill");
         terminal.left(if signal == Signal::SIGKILL {
@@ -415,8 +253,8 @@ fn whoever_ends_it_finds_the_terminal_as_it_was() {
     // With another program in front.
     project.finish();
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL] {
-        let mut terminal = Terminal::open(&project, 24, 80, "xterm");
-        terminal.verdict("pass: all");
+        let mut terminal = open(&project, 24, 80, "xterm");
+        verdict(&mut terminal, "pass: all");
         let pid = terminal.pid();
         terminal.press("t");
         terminal.wait("/workshop # ");
@@ -436,7 +274,7 @@ fn whoever_ends_it_finds_the_terminal_as_it_was() {
     }
     // What it was at must not go on without it: cargo may, to the end of its build.
     for wait in [50, 200, 400, 800] {
-        let mut terminal = Terminal::open(&project, 24, 80, "xterm");
+        let mut terminal = open(&project, 24, 80, "xterm");
         let pid = terminal.pid();
         sleep(Duration::from_millis(wait));
         kill(pid, Signal::SIGKILL).expect("kill");
@@ -455,8 +293,8 @@ fn nothing_to_do_takes_no_time() {
         return;
     }
     let project = Project::copy();
-    let mut terminal = Terminal::open(&project, 24, 80, "xterm");
-    terminal.verdict("fork-exec.starts");
+    let mut terminal = open(&project, 24, 80, "xterm");
+    verdict(&mut terminal, "fork-exec.starts");
     let pid = terminal.pid();
     let ticks = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
@@ -483,7 +321,7 @@ fn a_simple_terminal_gets_lines() {
         return;
     }
     let project = Project::copy();
-    let mut terminal = Terminal::open(&project, 200, 100, "dumb");
+    let mut terminal = open(&project, 200, 100, "dumb");
     terminal.wait("EXERCISE 1");
     project.finish();
     terminal.wait("n goes to level 01");
