@@ -323,7 +323,7 @@ pub fn write_workspace(
         .filter(|line| !line.starts_with("default-members"))
         .map(|line| match line {
             _ if line.starts_with("members") => format!("members = {members:?}\n"),
-            "[workspace.lints.rust]" => format!("{line}\nunused = \"allow\"\n"),
+            "[workspace.lints.rust]" => format!("{line}\nwarnings = \"allow\"\n"),
             // Hundreds of programs are linked, and nobody debugs or edits them.
             _ if line.starts_with("debug = ") => {
                 "debug = false\nincremental = false\nstrip = \"debuginfo\"\n".into()
