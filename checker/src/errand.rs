@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 
 use crate::belt::scope;
 
@@ -42,6 +42,22 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// One that has no terminal, for a window of so many columns.
+fn aside(arguments: &[&str], columns: usize) -> Command {
+    let mut command = command(arguments);
+    command
+        .env("COLUMNS", columns.to_string())
+        .stdin(Stdio::null())
+        // So that cargo and rustc can be ended with it.
+        .process_group(0);
+    if colored::control::SHOULD_COLORIZE.should_colorize() {
+        command.env("CLICOLOR_FORCE", "1");
+    } else {
+        command.env_remove("CLICOLOR_FORCE").env("NO_COLOR", "1");
+    }
+    command
+}
+
 /// A command that is under way.
 pub struct Errand {
     child: Child,
@@ -62,26 +78,34 @@ impl Errand {
     ///
     /// Errors: no process can be started.
     pub fn begin(arguments: &[&str], columns: usize) -> Result<Self> {
-        let mut command = command(arguments);
-        command
-            .env("COLUMNS", columns.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // So that cargo and rustc can be ended with it.
-            .process_group(0);
-        if colored::control::SHOULD_COLORIZE.should_colorize() {
-            command.env("CLICOLOR_FORCE", "1");
-        }
+        let mut command = aside(arguments, columns);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("start the checker")?;
         let output = Stream::new(child.stdout.take().context("stdout")?.into())?;
         let words = Stream::new(child.stderr.take().context("stderr")?.into())?;
-        Ok(Self {
+        Ok(Self::of(child, output, words))
+    }
+
+    /// Likewise; what it says on standard error stands in its output, as on a terminal.
+    pub fn begin_as_one(arguments: &[&str], columns: usize) -> Result<Self> {
+        let (output, end) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
+        let mut command = aside(arguments, columns);
+        command.stdout(end.try_clone().context("dup")?).stderr(end);
+        let child = command.spawn().context("start the checker")?;
+        let words = Stream {
+            pipe: None,
+            bytes: Vec::new(),
+        };
+        Ok(Self::of(child, Stream::new(output)?, words))
+    }
+
+    fn of(child: Child, output: Stream, words: Stream) -> Self {
+        Self {
             child,
             output,
             words,
             begun: Instant::now(),
-        })
+        }
     }
 
     /// Readable when there is news.

@@ -14,6 +14,8 @@ compile_error!(
 mod author;
 mod belt;
 mod commands;
+mod console;
+mod demo;
 mod doctor;
 mod errand;
 mod evidence;
@@ -72,6 +74,9 @@ enum Command {
         /// solution-NN, with --mistake: mistake-NN) is a command.
         #[arg(long)]
         outside: bool,
+        /// Don't say what is run.
+        #[arg(long, short)]
+        quiet: bool,
         /// The command, or `run` and its options.
         #[arg(last = true)]
         arguments: Vec<OsString>,
@@ -95,6 +100,8 @@ enum Command {
         #[command(subcommand)]
         action: commands::image::Action,
     },
+    /// Play a level's demo, for the person in front of the room.
+    Demo(demo::Options),
     /// What this host can do, what it can't, and the cure.
     Doctor {
         #[arg(long)]
@@ -226,8 +233,9 @@ fn run(command: Option<Command>) -> Result<Status> {
             level,
             which,
             outside,
+            quiet,
             arguments,
-        }) => try_level(&level, &which, outside, &arguments),
+        }) => try_level(&level, &which, (outside, quiet), &arguments),
         Some(Command::Xray(options)) => commands::xray::xray(&options),
         Some(Command::List) => commands::list::list(),
         Some(Command::Hint(options)) => commands::hint::hint(&options),
@@ -239,6 +247,7 @@ fn run(command: Option<Command>) -> Result<Status> {
             commands::completions::completions(&options, Cli::command())
         }
         Some(Command::Image { action }) => commands::image::image(&action),
+        Some(Command::Demo(options)) => demo::demo(&options),
         Some(Command::Doctor { json }) => examine(json),
         Some(Command::Grade { arguments }) => {
             match commands::grade::grade(&arguments)? {}
@@ -271,7 +280,7 @@ fn run(command: Option<Command>) -> Result<Status> {
 fn try_level(
     name: &str,
     which: &Which,
-    outside: bool,
+    (outside, quiet): (bool, bool),
     arguments: &[OsString],
 ) -> Result<Status> {
     let level = commands::check::find(name)?;
@@ -281,7 +290,7 @@ fn try_level(
             let status = commands::try_level::try_level(
                 &program,
                 level.contained,
-                outside,
+                (outside, quiet),
                 arguments,
             )?;
             Ok(Status::Own(status as u8))

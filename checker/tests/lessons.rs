@@ -1,5 +1,5 @@
-//! The lessons are true: every command in them is run, and what comes out is compared
-//! with what the lesson shows. And each lesson has the parts that make a lesson.
+//! The lessons and the slides are true: every command in them is run, and what comes out
+//! is compared with what they show. And each lesson has the parts that make a lesson.
 //!
 //! Read the tests first; then `Part`, how a lesson is read. `console` says how commands
 //! stand there, and how text is compared.
@@ -36,6 +36,7 @@ const HINTS: [&str; 3] = [
 ];
 /// How long a lesson is, in words; code blocks don't count.
 const WORDS: RangeInclusive<usize> = 600..=1200;
+const CHECKER: &str = env!("CARGO_BIN_EXE_checker");
 /// The longest that one command may take.
 const PATIENCE: &str = "60s";
 
@@ -63,6 +64,34 @@ fn commands_print_what_their_lesson_shows() {
         }
     }
     none(&problems);
+}
+
+#[test]
+fn commands_print_what_their_slide_shows() {
+    if !has_sandbox() {
+        return;
+    }
+    let mut problems = Vec::new();
+    for level in levels() {
+        let deck = root().join("slides").join(format!("{}.md", level.folder));
+        let text = fs::read_to_string(deck).unwrap_or_default();
+        if !commands(&text).is_empty() && has_groups(&level) {
+            problems.extend(wrong_on_slides(&level, "slides").err());
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn a_wrong_slide_is_found() {
+    if !has_sandbox() {
+        return;
+    }
+    let first = levels().remove(0);
+    assert_eq!(wrong_on_slides(&first, "checker/tests/slides"), Ok(()));
+    let wrong = wrong_on_slides(&first, "checker/tests/slides-wrong");
+    let wrong = wrong.expect_err("a wrong slide");
+    assert!(wrong.contains("00-fork-exec.md:6"), "{wrong}");
 }
 
 #[test]
@@ -348,25 +377,30 @@ fn of_checker(lesson: &str) -> Vec<Shown> {
 fn run(command: &str) -> String {
     let command = finished(command);
     let checker = "cargo() { shift; timeout \"$PATIENCE\" \"$CHECKER\" \"$@\"; }";
-    let output = Command::new("sh")
+    let output = in_project("sh")
         .arg("-c")
         .arg(format!("{checker}\nexec 2>&1\n{command}"))
-        .current_dir(root())
-        .env("CHECKER", env!("CARGO_BIN_EXE_checker"))
+        .env("CHECKER", CHECKER)
         .env("PATIENCE", PATIENCE)
-        .env(
-            "XDG_STATE_HOME",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/state/lessons"),
-        )
-        .env("NO_COLOR", "1")
-        .env("LC_ALL", "C")
-        .env_remove("RUST_BACKTRACE")
-        .stdin(Stdio::null())
         .output()
         .expect("start sh");
     let text =
         String::from_utf8_lossy(&output.stdout).replace("solution-", "level-");
     without_announcement(&text).to_owned()
+}
+
+/// A program, in the project's folder, without a terminal.
+fn in_project(program: &str) -> Command {
+    let state = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/lessons");
+    let mut command = Command::new(program);
+    command
+        .current_dir(root())
+        .env("XDG_STATE_HOME", state)
+        .env("NO_COLOR", "1")
+        .env("LC_ALL", "C")
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::null());
+    command
 }
 
 /// The command, for the finished levels.
@@ -377,6 +411,26 @@ fn finished(command: &str) -> String {
             .replace("cargo checker try ", "cargo checker try --solution ")
             .replace("cargo checker check ", "cargo checker check --solutions ")
             .replace("level-", "solution-"),
+    }
+}
+
+/// Play a level's demo, with what its slides' notes have, from the decks of this folder.
+/// Errors: what isn't as its slides show it.
+fn wrong_on_slides(level: &Level, folder: &str) -> Result<(), String> {
+    let played = in_project(CHECKER)
+        .args([
+            "demo",
+            &level.folder,
+            "--play",
+            "--notes",
+            "--slides",
+            folder,
+        ])
+        .output()
+        .expect("start the checker");
+    match played.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&played.stderr).into_owned()),
     }
 }
 

@@ -740,6 +740,11 @@ fn shells_complete_commands_and_levels() {
             ("cargo -q checker reset 00 ut", "uts-ns", "hint"),
             ("cargo checker reset --y", "--yes", "--all"),
             ("cargo checker completions f", "fish", "zsh"),
+            ("cargo checker de", "demo", "doctor"),
+            ("cargo checker demo 0", "03-pivot-root", "demo"),
+            ("cargo checker demo 03 --p", "--play", "--notes"),
+            ("cargo checker try 03 --mi", "--mistake", "--solution"),
+            ("cargo checker xray 03 --mi", "--mistake", "--solution"),
             // Not ours.
             ("cargo build hi", "", "hint"),
         ] {

@@ -32,13 +32,13 @@ pub struct Options {
     all: bool,
     /// Judge the finished levels in solutions/ instead of yours.
     #[arg(long, conflicts_with = "bin")]
-    solutions: bool,
+    pub solutions: bool,
     /// Judge this executable instead: any language, if it keeps the contract.
     #[arg(long, value_name = "PROGRAM")]
     bin: Option<PathBuf>,
     /// Judge the finished level with this mistake: a name from checker/variations.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "bin", "solutions"])]
-    mistake: Option<String>,
+    pub mistake: Option<String>,
     /// A level that this host can't show counts as failed.
     #[arg(long)]
     strict: bool,
@@ -146,7 +146,8 @@ fn remember(levels: &[&'static Level], outcomes: &[Outcome]) {
     }
 }
 
-fn chosen(options: &Options) -> Result<Vec<&'static Level>> {
+/// The levels to judge. Errors: none is named, or one that there isn't.
+pub fn chosen(options: &Options) -> Result<Vec<&'static Level>> {
     if options.all {
         if !options.levels.is_empty() {
             bail!("either --all or LEVEL, not both");

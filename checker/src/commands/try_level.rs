@@ -51,7 +51,8 @@ fn fasten(mut fit: Fit) -> Result<Belt> {
 
 /// Run `program` by hand, with `arguments`: `run` and its options, or the command to
 /// run in the container; none, for a shell. `contained` says whether the level has
-/// images yet. With `outside`, the arguments are a command for the program's caller.
+/// images yet. With `outside`, the arguments are a command for the program's caller;
+/// with `quiet`, it isn't said what is run.
 /// Returns the status to leave with: the program's own, or 128+n when
 /// signal n ended it.
 ///
@@ -60,7 +61,7 @@ fn fasten(mut fit: Fit) -> Result<Belt> {
 pub fn try_level(
     program: &Program,
     contained: bool,
-    outside: bool,
+    (outside, quiet): (bool, bool),
     arguments: &[OsString],
 ) -> Result<i32> {
     let line = match outside {
@@ -77,7 +78,7 @@ pub fn try_level(
         true => start_outside(program, &line),
     };
     let interactive = stdin().is_terminal() && stdout().is_terminal();
-    if interactive || !outside {
+    if !quiet && (interactive || !outside) {
         eprintln!("{}", line.announce(interactive));
     }
     let leave = match interactive {

@@ -20,9 +20,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub struct Options {
     /// The level: number, name, or the beginning of a name.
-    level: String,
+    pub level: String,
     #[command(flatten)]
-    which: Which,
+    pub which: Which,
     /// This executable instead: any language, if it keeps the contract.
     #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["solution", "mistake"])]
     bin: Option<PathBuf>,

@@ -6,7 +6,7 @@
 
 mod changes;
 mod lines;
-mod screen;
+pub mod screen;
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal, stdin, stdout};
@@ -580,7 +580,8 @@ fn enter() -> Result<()> {
     show(&bytes).context("write to the terminal")
 }
 
-fn size() -> Size {
+/// The size of the window on standard output.
+pub fn size() -> Size {
     let size = sys::window_size(&stdout()).ok();
     let (columns, rows) =
         size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()));
