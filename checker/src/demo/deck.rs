@@ -138,11 +138,10 @@ fn slides(text: &str) -> Vec<Slide> {
 /// The words of `# …` or `## …`.
 fn heading(line: &str) -> Option<String> {
     let (mark, words) = line.split_once(' ')?;
-    let is_mark = !mark.is_empty() && mark.trim_start_matches('#').is_empty();
     // A directive for Marp.
     let words = words.split("<!--").next().unwrap_or_default();
     let plain = words.replace(['`', '*'], "");
-    is_mark.then(|| plain.trim().to_owned())
+    ["#", "##"].contains(&mark).then(|| plain.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -153,6 +152,8 @@ mod tests {
 ---
 marp: true
 ---
+
+###### Small
 
 # One `thing` <!-- fit -->
 
@@ -201,9 +202,9 @@ $ ls
         assert_eq!(
             seen,
             [
-                (13, 1, "One thing", "Say: who has seen this?", true),
-                (21, 2, "One thing", "Say: inline", false),
-                (24, 2, "One thing", "Say: inline", false),
+                (15, 1, "One thing", "Say: who has seen this?", true),
+                (23, 2, "One thing", "Say: inline", false),
+                (26, 2, "One thing", "Say: inline", false),
             ]
         );
         assert_eq!(steps[1].output, "-- --- # no\n\n");

@@ -260,7 +260,7 @@ fn make_ready(
             count => format!("{count} mistakes"),
         };
         tell(&format!(
-            "building {count} of level {number}: the first time, this takes a minute"
+            "building {count} of level {number}: the first time, this takes a while"
         ));
         let all = variations::load(root, &[level])?;
         let chosen: Vec<&Variation> = names
