@@ -257,7 +257,7 @@ fn run_cargo(
 }
 
 /// What helps when cargo can't write where it would.
-const NO_PLACE: &str = "Let it build in a folder of yours: export CARGO_TARGET_DIR=$HOME/.cache/rubber-crab";
+pub const NO_PLACE: &str = "Let it build in a folder of yours: export CARGO_TARGET_DIR=$HOME/.cache/rubber-crab";
 
 /// Does cargo say that it has no place to write?
 fn unwritable(said: &str) -> Option<String> {

@@ -261,10 +261,11 @@ pub fn build(
     let numbers: Vec<&str> = levels.iter().map(|level| level.number).collect();
     let name = format!("of-{}", numbers.join("-"));
     let folder = target.join("variations").join(name);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("make {}", folder.display()))?;
+    let in_folder =
+        || format!("write in {} ({})", folder.display(), workspace::NO_PLACE);
+    fs::create_dir_all(&folder).with_context(in_folder)?;
     // Nobody else writes to it meanwhile.
-    let lock = File::create(folder.join("lock")).context("make a lock")?;
+    let lock = File::create(folder.join("lock")).with_context(in_folder)?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusive)
         .map_err(|(_, errno)| errno)
         .context("flock")?;
