@@ -12,7 +12,7 @@ const BEGIN = 9 * 60
 const LONGEST = 95
 const LUNCH = { from: 12 * 60, minutes: 60 }
 const DAYS = [
-  { title: 'Half a day: 00–05', last: '05', pause: 15 },
+  { title: 'Half a day: 00–05', last: '05', pause: 10 },
   { title: 'A full day: 00–09', last: '09', pause: 15, lunch: LUNCH },
 ]
 
