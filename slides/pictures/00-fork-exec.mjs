@@ -5,9 +5,9 @@ const picture = new Picture(1136, 484, 'fork, exec, wait',
 export default picture
 
 picture.text(0, 80, 'runtime', { size: 28, bold: true })
-picture.text(0, 112, 'pid 3', { look: 'pale', size: 22 })
+picture.text(0, 112, 'pid 3', { look: 'pale', size: 24 })
 picture.text(0, 330, 'child', { size: 28, bold: true })
-picture.text(0, 362, 'pid 4', { look: 'pale', size: 22 })
+picture.text(0, 362, 'pid 4', { look: 'pale', size: 24 })
 picture.box(150, 50, 150, 86, 'your code')
 picture.box(350, 50, 520, 86, 'sleeps in waitpid', { look: 'gone' })
 picture.box(920, 50, 216, 86, 'status 7', { look: 'own', bold: true })

@@ -18,7 +18,7 @@ picture.frame(596, 0, 540, 484, 'level 05', { look: 'frame-crab', ink: 'crab' })
 for (const [x, name, label] of [[620, '3f9a0c81', 'A'], [876, 'crab-pot', 'B']]) {
   picture.box(x, 76, 236, 84, `container ${label}`, { look: 'dark' })
   picture.arrow([[x + 118, 160], [x + 118, 230]])
-  picture.box(x, 230, 236, 80, `name: ${name}`, { look: 'new', code: true, size: 22 })
+  picture.box(x, 230, 236, 80, `name: ${name}`, { look: 'new', code: true, size: 24 })
   picture.arrow([[x + 118, 310], [x + 118, 360]])
   picture.box(x, 360, 236, 90, ['shared memory', 'its own, empty'], { look: 'new' })
 }

@@ -9,7 +9,7 @@ const row = (y, name, what) => {
   picture.text(0, y + 62, what, { look: 'pale', size: 24 })
 }
 const cell = (x, y, width, look, words = '', options = {}) =>
-  picture.box(x, y, width, 68, words, { look, round: 6, size: 22, ...options })
+  picture.box(x, y, width, 68, words, { look, round: 6, size: 24, ...options })
 
 row(10, 'quota', 'a cap, always')
 for (const x of [350, 610, 870]) {

@@ -19,7 +19,7 @@ export class Picture {
   }
 
   /** Words; several lines when `words` is a list. `y` is the middle of the first. */
-  text(x, y, words, { look = 'ink', size = 24, anchor = 'start', bold, code } = {}) {
+  text(x, y, words, { look = 'ink', size = 27, anchor = 'start', bold, code } = {}) {
     const lines = [words].flat()
     lines.forEach((line, index) => {
       const classes = ['p-text', `p-${look}`, bold && 'p-bold', code && 'p-code']
@@ -34,7 +34,7 @@ export class Picture {
 
   /** A box with words in its middle. `look`: card, own, new, gone or dark. */
   box(x, y, width, height, words = [], options = {}) {
-    const { look = 'card', size = 24, left, round = 10, ...rest } = options
+    const { look = 'card', size = 27, left, round = 10, ...rest } = options
     this.#parts.push(
       `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${round}" ` +
         `class="p-${look}"/>`,
@@ -49,7 +49,7 @@ export class Picture {
   }
 
   /** A frame around other things, with a title in its upper left corner. */
-  frame(x, y, width, height, title, { look = 'frame', ink = 'pale', size = 24 } = {}) {
+  frame(x, y, width, height, title, { look = 'frame', ink = 'pale', size = 27 } = {}) {
     this.#parts.push(
       `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="16" ` +
         `class="p-${look}"/>`,
@@ -80,7 +80,7 @@ export class Picture {
   /** What `write` puts into the file. */
   svg() {
     return (
-      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${this.width} ${this.height}" ` +
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-3 -3 ${this.width + 6} ${this.height + 6}" ` +
       `role="img" aria-label="${escape(this.title)}. ${escape(this.description)}">\n` +
       `<style>\n${style()}</style>\n${this.#parts.join('\n')}\n</svg>\n`
     )

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { browser } from './browser.mjs'
-import { SLIDES, deck } from './deck.mjs'
+import { ROOT, SLIDES, deck, levels } from './deck.mjs'
 
 const require = createRequire(import.meta.url)
 const FONTS = [
@@ -62,12 +62,30 @@ function faces(family, source) {
 /** One Markdown file of all; each part says its header. */
 function whole(deck) {
   const parts = deck.map(({ front, slides }) => {
-    const texts = slides.map((slide) => slide.text.trim())
+    const texts = slides.map((slide) => withNews(slide).trim())
     const header = `<!-- header: ${JSON.stringify(front.header ?? '')} -->`
     return [`${header}\n${texts[0]}`, ...texts.slice(1)].join('\n\n---\n\n')
   })
   const front = ['theme: rubber-crab', 'paginate: true', 'lang: en', 'title: Rubber Crab']
   return `---\n${front.join('\n')}\n---\n\n${parts.join('\n\n---\n\n')}\n`
+}
+
+/** A slide's text; in a piece of the spine, what the level before hasn't is marked. */
+function withNews({ file, text }) {
+  const index = levels().indexOf(file.replace(/\.md$/, ''))
+  if (index < 1) return text
+  const [before, now] = [index - 1, index].map((at) => spine(levels()[at]))
+  return text.replace(/^```rust\n([\s\S]*?)^```$/gm, (block, code) => {
+    const lines = code.trimEnd().split('\n').map((line) => line.trim())
+    if (!lines.every((line) => now.includes(line))) return block
+    const news = lines.flatMap((line, at) => (before.includes(line) ? [] : [at + 1]))
+    return news.length > 0 ? block.replace('```rust', `\`\`\`rust new=${news.join(',')}`) : block
+  })
+}
+
+function spine(level) {
+  const text = readFileSync(join(ROOT, 'solutions', level, 'src', 'main.rs'), 'utf8')
+  return text.split('\n').map((line) => line.trim())
 }
 
 function inBrowser() {
@@ -80,13 +98,15 @@ function inBrowser() {
 function marp(theme, source, output, ...options) {
   const command = [
     join(require.resolve('@marp-team/marp-cli/package.json'), '..', 'marp-cli.js'),
-    ...['--no-config-file', '--no-stdin', '--html', '--quiet'],
+    ...['--no-config-file', '--no-stdin', '--html'],
     ...['--engine', join(SLIDES, 'tools', 'engine.mjs'), '--theme-set', theme],
     ...[...options, '--output', output, source],
   ]
   rmSync(output, { force: true })
-  const done = spawnSync(process.execPath, command, { stdio: ['ignore', 'inherit', 'inherit'] })
-  if (done.status !== 0 || !existsSync(output)) throw new Error(`Marp made no ${output}`)
+  const done = spawnSync(process.execPath, command, { encoding: 'utf8' })
+  if (done.status !== 0 || !existsSync(output)) {
+    throw new Error(`Marp made no ${output}: ${done.error ?? ''}${done.stdout}${done.stderr}`)
+  }
 }
 
 /** The page with its policy, and the key `d`: light, dark. */

@@ -22,9 +22,18 @@ export default class extends Marp {
   }
 
   highlighter(code, language, attributes) {
-    if (language !== 'console') return super.highlighter(code, language, attributes)
+    if (language !== 'console') return marked(super.highlighter(code, language, attributes), attributes)
     return code.trimEnd().split('\n').map(line).join('')
   }
+}
+
+/** What is new in the spine: `new=3,4` names lines, counted from 1. */
+function marked(html, attributes) {
+  const numbers = (/new=([\d,]+)/.exec(attributes)?.[1] ?? '').split(',').map(Number)
+  const lines = html.trimEnd().split('\n')
+  return lines
+    .map((text, index) => (numbers.includes(index + 1) ? `<span class="new">${text}</span>` : `${text}\n`))
+    .join('')
 }
 
 /** A line of a terminal: a command, or what came out. */
