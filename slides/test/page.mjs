@@ -2,7 +2,7 @@
 // `look` gives a list of problems; each names its slide, counted from 1.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { inflateSync } from 'node:zlib'
+import { constants, inflateSync } from 'node:zlib'
 import puppeteer from 'puppeteer-core'
 import { browser } from '../tools/browser.mjs'
 
@@ -58,7 +58,7 @@ export function pages(file) {
   const text = readFileSync(file, 'latin1')
   const streams = [...text.matchAll(/stream\r?\n([\s\S]*?)\r?\nendstream/g)].map(([, data]) => {
     try {
-      return inflateSync(Buffer.from(data, 'latin1')).toString('latin1')
+      return inflateSync(Buffer.from(data, 'latin1'), { finishFlush: constants.Z_SYNC_FLUSH }).toString('latin1')
     } catch {
       return ''
     }

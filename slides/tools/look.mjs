@@ -27,7 +27,7 @@ await page.setViewport({ width: 1280, height: 720 })
 await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
 const address = pathToFileURL(join(SLIDES, 'dist', 'rubber-crab.html')).href
 await page.goto(address)
-await page.addStyleTag({ content: '.bespoke-marp-osc { display: none }' })
+await page.addStyleTag({ content: '.bespoke-marp-osc { display: none !important }' })
 const shots = []
 for (const { number } of wanted) {
   await page.evaluate((at) => { location.hash = `#${at}` }, number)
