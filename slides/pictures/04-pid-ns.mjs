@@ -9,7 +9,7 @@ picture.frame(520, 150, 586, 306, 'the container’s PID namespace', { look: 'fr
 picture.box(40, 70, 250, 80, 'init', { size: 28 })
 picture.text(310, 110, '1', { size: 40, bold: true })
 picture.box(40, 250, 300, 130, ['your runtime', 'unshare, then fork'], { size: 26 })
-picture.text(356, 224, '3', { size: 40, bold: true })
+picture.text(310, 222, '3', { size: 40, bold: true })
 picture.arrow([[340, 315], [556, 280]], { look: 'crab' })
 picture.text(446, 336, 'fork', { look: 'crab', bold: true, code: true, size: 28 })
 picture.box(560, 220, 280, 90, 'the command', { look: 'dark', size: 28 })
