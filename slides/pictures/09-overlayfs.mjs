@@ -4,7 +4,7 @@ const picture = new Picture(1136, 484, 'Several directories, seen as one',
   'Three rows. Lower: the image, with passwd, profile and usr, only read. Upper: this container’s, with a new file, a copy of passwd and a whiteout over profile. Merged, what the container sees: new, its passwd, usr.')
 export default picture
 
-const rows = [[0, 'merged', 'what the container sees'], [180, 'upper', 'this container’s changes'], [360, 'lower', 'the image, for all']]
+const rows = [[0, 'merged', 'what it sees'], [180, 'upper', 'its changes'], [360, 'lower', 'the image, for all']]
 for (const [y, name, what] of rows) {
   picture.text(0, y + 40, name, { bold: true, size: 34, look: name === 'lower' ? 'sea' : 'crab' })
   picture.text(0, y + 84, what, { look: 'pale', size: 24 })

@@ -6,9 +6,9 @@ export default picture
 
 picture.box(413, 182, 310, 120, ['a process', 'on your kernel'], { look: 'dark', size: 32, bold: true })
 const around = [
-  [0, 20, '00', 'a start and an end'], [413, 20, '01', 'files'], [826, 20, '02', 'mounts'],
+  [0, 20, '00', 'start and end'], [413, 20, '01', 'files'], [826, 20, '02', 'mounts'],
   [0, 132, '09', 'a shared image'], [826, 132, '03', 'a root'],
-  [0, 244, '08', 'processor time'], [826, 244, '04', 'process numbers'],
+  [0, 244, '08', 'processor time'], [826, 244, '04', 'processes'],
   [0, 356, '07', 'memory'], [413, 356, '06', 'network'], [826, 356, '05', 'a name'],
 ]
 for (const [x, y, number, what] of around) {

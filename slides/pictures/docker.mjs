@@ -6,10 +6,10 @@ export default picture
 
 const steps = [
   ['docker', 'the client: a command line'],
-  ['dockerd', 'API, build, networks, volumes'],
-  ['containerd', 'pulls images, keeps layers'],
+  ['dockerd', 'API, images, networks'],
+  ['containerd', 'keeps what runs'],
   ['shim', 'stays, and waits'],
-  ['runc', 'makes the container, and ends'],
+  ['runc', 'makes it, and ends'],
 ]
 steps.forEach(([name, what], index) => {
   const y = index * 98

@@ -9,7 +9,7 @@ import { build } from '../tools/build.mjs'
 import { SLIDES, deck, read } from '../tools/deck.mjs'
 import { minutes, schedule } from '../tools/schedule.mjs'
 import * as checks from './checks.mjs'
-import { look, open, pages } from './page.mjs'
+import { look, lookAtPicture, open, pages } from './page.mjs'
 
 /** The deck, with one text in one file exchanged. */
 function faulty(file, from, to) {
@@ -86,7 +86,7 @@ const PICTURE =
   '<text x="600" y="300" font-size="28" fill="#777777">first</text>' +
   '<text x="610" y="304" font-size="28" fill="#777777">second</text></svg>'
 
-let folder, built, found
+let folder, built, found, alone
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'slides-'))
   const text = SLIDES_WITH_FAULTS.map(([slide]) => slide).join('\n\n---\n\n')
@@ -99,6 +99,7 @@ before(async () => {
   }
   const chrome = await open()
   found = await look(chrome, built.page, 'light')
+  alone = await lookAtPicture(chrome, PICTURE, 'light')
   await chrome.close()
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -108,6 +109,12 @@ for (const [slide, told] of SLIDES_WITH_FAULTS) {
     assert.ok(found.problems.some((problem) => told.test(problem)), `${told}; said: ${found.problems.join('\n')}`)
   })
 }
+
+test('a picture alone: contrast, a text larger than its box, one over another', () => {
+  for (const told of [/contrast .*on dark/, /larger than its box: .*far too long/, /over each other: /]) {
+    assert.ok(alone.some((problem) => told.test(problem)), `${told}; said: ${alone.join('\n')}`)
+  }
+})
 
 test('pages of a PDF are counted', () => {
   assert.equal(pages(built.paper), SLIDES_WITH_FAULTS.length)

@@ -53,6 +53,23 @@ export async function look(chrome, file, scheme) {
   return { slides, notes, problems }
 }
 
+/** Looks at a picture alone, as it is shown outside the deck, with the fonts of this machine. */
+export async function lookAtPicture(chrome, svg, scheme) {
+  const page = await chrome.newPage()
+  await page.setViewport({ width: 1280, height: 720 })
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+  const paper = { light: '#ffffff', dark: '#0d1117' }[scheme]
+  await page.setContent(
+    '<meta charset="utf-8"><body style="margin: 0"><svg class="bespoke-marp-active" width="1280" height="720">' +
+      '<foreignObject width="1280" height="720"><section style="width: 1280px; height: 720px; ' +
+      `background: ${paper}"><figure style="margin: 0; position: absolute; inset: 72px; bottom: 120px; ` +
+      `display: flex">${svg}</figure></section></foreignObject></svg>`,
+  )
+  const problems = await page.evaluate(examine, { SMALLEST, CONTRAST, MARGIN })
+  await page.close()
+  return problems
+}
+
 /** How many pages a PDF has. Its objects may be packed into streams. */
 export function pages(file) {
   const text = readFileSync(file, 'latin1')

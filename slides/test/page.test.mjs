@@ -8,7 +8,8 @@ import { after, before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { build } from '../tools/build.mjs'
 import { FIELDS, deck } from '../tools/deck.mjs'
-import { look, open, pages } from './page.mjs'
+import { drawn } from '../tools/pictures.mjs'
+import { look, lookAtPicture, open, pages } from './page.mjs'
 
 let folder, built, chrome
 const wanted = deck().flatMap(({ slides }) => slides).length
@@ -32,6 +33,14 @@ for (const scheme of ['light', 'dark']) {
     assert.equal(notes.length, wanted)
     for (const note of notes) {
       for (const field of FIELDS) assert.match(note, new RegExp(`^${field}: `, 'm'))
+    }
+  })
+}
+
+for (const scheme of ['light', 'dark']) {
+  test(`every picture alone, ${scheme}, with the fonts of this machine`, async () => {
+    for (const { name, svg } of await drawn()) {
+      assert.deepEqual(await lookAtPicture(chrome, svg, scheme), [], name)
     }
   })
 }
