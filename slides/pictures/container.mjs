@@ -12,7 +12,7 @@ const around = [
   [0, 356, '07', 'memory'], [413, 356, '06', 'network'], [826, 356, '05', 'a name'],
 ]
 for (const [x, y, number, what] of around) {
-  picture.box(x, y, 310, 96, '', { look: number < '07' ? 'new' : 'own' })
-  picture.text(x + 22, y + 48, number, { look: number < '07' ? 'crab' : 'sea', bold: true, size: 30 })
+  picture.box(x, y, 310, 96, '', { look: number < '06' ? 'new' : 'own' })
+  picture.text(x + 22, y + 48, number, { look: number < '06' ? 'crab' : 'sea', bold: true, size: 30 })
   picture.text(x + 76, y + 48, what, { size: 26 })
 }

@@ -36,7 +36,7 @@ export async function look(chrome, file, scheme) {
   await page.goto(address)
   await page.evaluate(() => document.fonts.ready)
   const slides = await page.$$eval('svg[data-marpit-svg]', (all) => all.length)
-  const notes = await page.$$eval('.bespoke-marp-note', (all) => all.map((one) => one.textContent))
+  const notes = await page.$$eval('.bespoke-marp-note', (all) => all.map((one) => [...one.querySelectorAll('p')].map((part) => part.textContent).join('\n')))
   for (let number = 1; number <= slides; number++) {
     await page.evaluate((at) => {
       location.hash = `#${at}`

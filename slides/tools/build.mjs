@@ -62,13 +62,17 @@ function faces(family, source) {
 /** One Markdown file of all; each part says its header. */
 function whole(deck) {
   const parts = deck.map(({ front, slides }) => {
-    const texts = slides.map((slide) => withNews(slide).trim())
+    const texts = slides.map((slide) => spaced(withNews(slide)).trim())
     const header = `<!-- header: ${JSON.stringify(front.header ?? '')} -->`
     return [`${header}\n${texts[0]}`, ...texts.slice(1)].join('\n\n---\n\n')
   })
   const front = ['theme: rubber-crab', 'paginate: true', 'lang: en', 'title: Rubber Crab']
   return `---\n${front.join('\n')}\n---\n\n${parts.join('\n\n---\n\n')}\n`
 }
+
+/** Each field of the notes is a paragraph: so it is easier to read at a glance. */
+const spaced = (text) =>
+  text.replace(/<!--\n(Say:[\s\S]*?)-->/, (_, notes) => `<!--\n${notes.replace(/^(?=Ask:|Goes wrong:|Minutes:)/gm, '\n')}-->`)
 
 /** A slide's text; in a piece of the spine, what the level before hasn't is marked. */
 function withNews({ file, text }) {
