@@ -150,6 +150,8 @@ export function verdicts(deck) {
 
 /** Console blocks are demos: commands for levels and mistakes that exist. */
 export function demos(deck) {
+  const levelsOnly = deck.filter(({ file }) => /^\d/.test(file))
+  const inLevels = all(levelsOnly).flatMap(({ blocks }) => blocks.map(({ lines }) => lines.join('\n')))
   return all(deck).flatMap(({ file, blocks }) =>
     blocks.flatMap(({ kind, line, lines }) => {
       if (kind !== 'console') {
@@ -158,6 +160,9 @@ export function demos(deck) {
       }
       const commands = lines.filter((text) => text.startsWith('$ '))
       const problems = lines[0].startsWith('$ ') ? [] : ['it begins with output']
+      // Demos are played level by level: what else is shown has its place in one, too.
+      const played = /^\d/.test(file) || inLevels.includes(lines.join('\n'))
+      if (!played) problems.push('in no level, so nothing runs it')
       problems.push(...commands.flatMap(faultsOf))
       return problems.map((problem) => `${file}:${line}: ${problem}`)
     }),
@@ -181,6 +186,18 @@ function faultsOf(command) {
   const name = `${mistake ? 'mistake' : 'solution'}-${number}`
   problems.push(...called.filter((one) => one !== name).map((one) => `${one} should be ${name}`))
   return problems
+}
+
+/** What is to be typed in the slides, the notes and the guide, the checker knows. */
+export function commands(deck) {
+  const [, variants] = /^enum Command \{\n([\s\S]*?)^\}/m.exec(read('checker', 'src', 'main.rs'))
+  const known = [...variants.matchAll(/^    ([A-Z]\w*)/gm)].map(([, name]) => name.toLowerCase())
+  const guide = { file: 'README.md', text: readFileSync(join(SLIDES, 'README.md'), 'utf8') }
+  return [guide, ...all(deck)].flatMap(({ file, text }) =>
+    [...text.matchAll(/cargo checker ([a-z]+)\b/g)]
+      .filter(([, verb]) => !known.includes(verb))
+      .map(([command]) => `${file}: there is no ${command}`),
+  )
 }
 
 /** Links and pictures lead to files. */

@@ -40,7 +40,9 @@ const FAULTS = [
   ['demos', '03-pivot-root.md', '$ cargo checker try 03 --solution', '$ cargo checker try 03', 'not for a demo'],
   ['demos', '03-pivot-root.md', '```console\n', '```console\nhello\n', 'it begins with output'],
   ['demos', '03-pivot-root.md', '```console', '```bash', 'a block of kind “bash”'],
+  ['demos', 'opening.md', 'ps -e -o pid,comm; uname -n', 'ps -e', 'in no level, so nothing runs it'],
   ['demos', '05-uts-ns.md', 'mistake-05 run', 'level-05 run', 'level-05 should be mistake-05'],
+  ['commands', 'opening.md', 'cargo checker solve 03', 'cargo checker resolve 03', 'there is no cargo checker resolve'],
   ['links', '03-pivot-root.md', '(pictures/03-pivot-root.svg)', '(pictures/gone.svg)', 'a link to pictures/gone.svg'],
 ]
 
