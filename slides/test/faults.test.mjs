@@ -1,7 +1,7 @@
 // The tests see what they are for: each check is shown a mistake made on purpose, and
 // has to name it.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -64,21 +64,6 @@ test('the schedule follows the minutes', () => {
   assert.equal(talk(changed), talk(deck()) + 7)
 })
 
-// What is seen in the browser: a deck of slides with one mistake each.
-const SLIDES_WITH_FAULTS = [
-  ['# Too high\n\n' + '- a line\n'.repeat(20), /slide 1, .*(off the slide|too high)/],
-  ['# Too wide\n\n```rust\n' + 'x'.repeat(120) + '\n```', /slide 2, .*pre is too wide/],
-  ['# Pale\n\n<p style="color: #999999">a pale text</p>', /slide 3, .*contrast .*a pale text/],
-  ['# Small\n\n<p style="font-size: 18px">a small text</p>', /slide 4, .*too small.*a small text/],
-  ['# Picture\n\n![](pictures/faulty.svg)', /slide 5, .*contrast .*on dark/],
-  ['# Box\n\n![](pictures/faulty.svg)', /slide 6, .*larger than its box: .*far too long/],
-  ['# Request\n\n<img src="file:///nowhere/picture.png">', /request: file:|console: .*(load|Content Security)/],
-  ['# Page number\n\n<p style="position: absolute; right: 72px; bottom: 30px">over it</p>', /slide 8, .*over the page number/],
-  ['# Seen through\n\n<p style="opacity: 0.3">like a ghost</p>', /slide 9, .*can be seen through/],
-  ['# Over\n\n![](pictures/faulty.svg)', /slide 10, .*over each other: /],
-  ['# Cut off\n\n<pre style="height: 40px"><code>one\ntwo\nthree\nfour</code></pre>', /slide 11, .*pre is too high/],
-  ['# Script\n\n<script>console.error("on purpose")</script>', /console: on purpose/],
-]
 const PICTURE =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1136 400">' +
   '<rect x="10" y="10" width="300" height="80" fill="#222222"/>' +
@@ -88,17 +73,26 @@ const PICTURE =
   '<text x="600" y="300" font-size="28" fill="#777777">first</text>' +
   '<text x="610" y="304" font-size="28" fill="#777777">second</text></svg>'
 
+// What is seen in the browser: a deck of slides with one mistake each.
+const SLIDES_WITH_FAULTS = [
+  ['# Too high\n\n' + '- a line\n'.repeat(20), /slide 1, .*(off the slide|too high)/],
+  ['# Too wide\n\n```rust\n' + 'x'.repeat(120) + '\n```', /slide 2, .*pre is too wide/],
+  ['# Pale\n\n<p style="color: #999999">a pale text</p>', /slide 3, .*contrast .*a pale text/],
+  ['# Small\n\n<p style="font-size: 18px">a small text</p>', /slide 4, .*too small.*a small text/],
+  [`# Picture\n\n<figure>${PICTURE}</figure>`, /slide 5, .*contrast .*on dark/],
+  [`# Box\n\n<figure>${PICTURE}</figure>`, /slide 6, .*larger than its box: .*far too long/],
+  ['# Request\n\n<img src="file:///nowhere/picture.png">', /request: file:|console: .*(load|Content Security)/],
+  ['# Page number\n\n<p style="position: absolute; right: 72px; bottom: 30px">over it</p>', /slide 8, .*over the page number/],
+  ['# Seen through\n\n<p style="opacity: 0.3">like a ghost</p>', /slide 9, .*can be seen through/],
+  [`# Over\n\n<figure>${PICTURE}</figure>`, /slide 10, .*over each other: /],
+  ['# Cut off\n\n<pre style="height: 40px"><code>one\ntwo\nthree\nfour</code></pre>', /slide 11, .*pre is too high/],
+  ['# Script\n\n<script>console.error("on purpose")</script>', /console: on purpose/],
+]
 let folder, built, found, alone
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'slides-'))
   const text = SLIDES_WITH_FAULTS.map(([slide]) => slide).join('\n\n---\n\n')
-  const picture = join(SLIDES, 'pictures', 'faulty.svg')
-  writeFileSync(picture, PICTURE)
-  try {
-    built = build([read('faults.md', `---\nmarp: true\n---\n\n${text}\n`)], { folder, name: 'faults', pdf: true })
-  } finally {
-    rmSync(picture)
-  }
+  built = build([read('faults.md', `---\nmarp: true\n---\n\n${text}\n`)], { folder, name: 'faults', pdf: true })
   const chrome = await open()
   found = await look(chrome, built.page, 'light')
   alone = await lookAtPicture(chrome, PICTURE, 'light')
