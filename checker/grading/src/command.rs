@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::thread::available_parallelism;
@@ -16,7 +16,8 @@ use crate::merge::merge;
 use crate::part::Part;
 use crate::points::Points;
 use crate::progress::Progress;
-use crate::report::{Class, Format, words};
+use crate::report::signs::{Counts, Kind};
+use crate::report::{Class, Format, terminal, words};
 use crate::store::{Kept, Plan, Store};
 use crate::work::{self, Work};
 
@@ -124,7 +125,7 @@ pub fn grade(options: &Options) -> Result<ExitCode> {
     for part in missing {
         eprintln!("part {part} of the class is missing");
     }
-    Ok(counts.status(options))
+    Ok(status(&counts, options))
 }
 
 fn judge(options: &Options, store: &Store) -> Result<()> {
@@ -258,99 +259,29 @@ fn with_given(work: &Work) -> Result<Vec<LevelInfo>> {
     Ok(levels)
 }
 
-/// A letter a level: `✓✓✗–`.
 fn marks(kept: &Kept) -> String {
-    let outcomes = kept.levels.values().map(|level| &level.judged.outcome);
-    outcomes.map(|outcome| mark(&outcome.verdict)).collect()
+    let levels = kept.levels.values();
+    terminal::signs(levels.map(|level| &level.judged.outcome))
 }
 
-fn mark(verdict: &Verdict) -> char {
-    match verdict {
-        Verdict::Pass => '✓',
-        Verdict::Fail => '✗',
-        Verdict::Unbuilt { .. } => '⚒',
-        Verdict::Cannot { .. } => '–',
-        Verdict::Broken { .. } => '!',
+fn status(counts: &Counts, options: &Options) -> ExitCode {
+    let has = |kind| counts.of(kind) > 0;
+    let failed =
+        has(Kind::Fail) || has(Kind::Unbuilt) || options.strict && has(Kind::Cannot);
+    match (has(Kind::Broken), failed && !options.exit_zero) {
+        (true, _) => ExitCode::from(3),
+        (false, true) => ExitCode::from(1),
+        (false, false) => ExitCode::SUCCESS,
     }
 }
 
-/// How many levels came to which verdict.
-#[derive(Default)]
-struct Counts {
-    pass: usize,
-    fail: usize,
-    unbuilt: usize,
-    cannot: usize,
-    broken: usize,
-    unsteady: usize,
-}
-
-impl Counts {
-    fn count(&mut self, verdict: &Verdict) {
-        *match verdict {
-            Verdict::Pass => &mut self.pass,
-            Verdict::Fail => &mut self.fail,
-            Verdict::Unbuilt { .. } => &mut self.unbuilt,
-            Verdict::Cannot { .. } => &mut self.cannot,
-            Verdict::Broken { .. } => &mut self.broken,
-        } += 1;
-    }
-
-    fn status(&self, options: &Options) -> ExitCode {
-        let failed =
-            self.fail + self.unbuilt > 0 || options.strict && self.cannot > 0;
-        match (self.broken > 0, failed && !options.exit_zero) {
-            (true, _) => ExitCode::from(3),
-            (false, true) => ExitCode::from(1),
-            (false, false) => ExitCode::SUCCESS,
-        }
-    }
-}
-
-/// Print a line for each submission, the sums, and where the reports are.
+/// Print how it went, and where the reports are.
 fn tell(class: &dyn Class, out: &Path) -> Result<Counts> {
-    let mut counts = Counts::default();
-    let mut output = std::io::stdout().lock();
-    let numbers = class
-        .head()
-        .levels
-        .iter()
-        .map(|level| level.info.level.as_str());
-    let numbers: Vec<&str> = numbers.collect();
-    let mut say = |line: String| match writeln!(output, "{line}") {
+    let (table, counts) = terminal::table(class)?;
+    let told = format!("{table}reports: {}\n", out.display());
+    match std::io::stdout().lock().write_all(told.as_bytes()) {
         // Nobody reads on (`… | head`).
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    };
-    say(format!("levels {}", numbers.join(" ")))?;
-    class.each(&mut |submission| {
-        let mut row = String::new();
-        for graded in &submission.levels {
-            counts.count(&graded.judged.outcome.verdict);
-            counts.unsteady += usize::from(!graded.judged.unsteady.is_empty());
-            row += &format!("  {}", mark(&graded.judged.outcome.verdict));
-        }
-        let (points, of) = (
-            words::points(submission.points),
-            words::points(submission.of),
-        );
-        let name = words::name(&submission.name);
-        Ok(say(format!("      {row}  {points:>6} of {of}  {name}"))?)
-    })?;
-    let Counts {
-        pass,
-        fail,
-        unbuilt,
-        cannot,
-        broken,
-        unsteady,
-    } = counts;
-    say(format!(
-        "✓ {pass} passed  ✗ {fail} failed  ⚒ {unbuilt} unbuilt  – {cannot} cannot  ! {broken} broken"
-    ))?;
-    if unsteady > 0 {
-        say(format!("{unsteady} verdicts were not always the same"))?;
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(counts),
     }
-    say(format!("reports: {}", out.display()))?;
-    Ok(counts)
 }

@@ -270,7 +270,12 @@ fn what_is_judged_again_shows_whether_it_is_steady() {
     assert_eq!(level(&all[0], "00")["unsteady"], Value::Null);
     let told = level(&all[1], "00")["unsteady"].as_array();
     assert_eq!(told.expect("told").len(), 4, "{}", stderr(&output));
-    assert!(stdout(&output).contains("1 verdicts were not always the same"));
+    let told = stdout(&output);
+    assert!(
+        told.contains("unsteady, 00-fork-exec: ≠ unsteady, "),
+        "{told}"
+    );
+    assert!(told.contains("≠    1 unsteady"), "{told}");
     let _ = fs::remove_dir_all(top);
 }
 

@@ -16,7 +16,8 @@ use anyhow::{Context, Result};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use report::{GradedLevel, Machine};
 
-use self::outcomes::{Kind, Learner, Outcomes, Shared};
+use self::outcomes::{Learner, Outcomes, Shared};
+use super::signs::{Kind, Sign, UNSTEADY, WAITS};
 use super::tally::{Mistake, Tally, Trouble, Variant};
 use super::words::count;
 use super::{Class, Head, text, words};
@@ -110,7 +111,7 @@ impl Page<'_> {
                 meta name="referrer" content="no-referrer";
                 meta name="robots" content="noindex";
                 title { "Rubber Crab: a class of " (learners) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(signs())) }
             }
             (PreEscaped("<body>"))
             header {
@@ -269,7 +270,7 @@ impl Page<'_> {
                 a href=(anchor(at)) title=(outcome.gist) {
                     span.word { (outcome.kind.word()) }
                     @if let Some(points) = outcome.points { " " (words::points(points)) }
-                    @if outcome.unsteady { " " i { "unsteady" } }
+                    @if outcome.unsteady { " " (unsteady()) }
                 }
             }
         }
@@ -488,7 +489,7 @@ impl Page<'_> {
             @if !unsteady.is_empty() {
                 section aria-labelledby="unsteady" {
                     h2 #unsteady { "Unsteady verdicts" }
-                    p { "Judged more than once, and not the same each time." }
+                    p { "Judged more than once, and " (UNSTEADY.meaning) "." }
                     ul {
                         @for (at, shared) in unsteady {
                             li {
@@ -643,14 +644,27 @@ impl Page<'_> {
     }
 }
 
+/// What stands before the words, for the style sheet.
+fn signs() -> String {
+    let signs = Kind::ALL.map(Kind::sign).into_iter().chain([WAITS]);
+    let rule =
+        |Sign { sign, word, .. }| format!(".{word} {{ --sign: \"{sign}\"; }}\n");
+    signs.map(rule).collect()
+}
+
+fn unsteady() -> Markup {
+    html! { i { span aria-hidden="true" { (UNSTEADY.sign) } " " (UNSTEADY.word) } }
+}
+
 fn legend() -> Markup {
     html! {
         ul.legend aria-label="Legend" {
             @for kind in Kind::ALL {
                 li class=(kind.word()) {
-                    span.word { (kind.word()) } " " (kind.meaning())
+                    span.word { (kind.word()) } " " (kind.sign().meaning)
                 }
             }
+            li { (unsteady()) " " (UNSTEADY.meaning) }
             li.paper { "#d1: the diagnosis of this number" }
         }
     }

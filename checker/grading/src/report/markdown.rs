@@ -9,6 +9,7 @@ use std::io::Write;
 use anyhow::Result;
 use report::{Graded, Judged, Submission, Verdict};
 
+use super::signs::{Counts, Kind, Sign, UNSTEADY};
 use super::tally::{Mistake, Tally, Trouble};
 use super::{Class, Head, text, words};
 
@@ -24,16 +25,17 @@ const VARIANTS: usize = 3;
 pub fn write(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
     let head = class.head();
     let mut tally = Tally::new(head);
+    let mut counts = Counts::default();
     block(out, "# Who has built what\n\n")?;
     block(out, &columns(head))?;
     class.each(&mut |submission| {
         tally.count(&submission, &[]);
+        for graded in &submission.levels {
+            counts.add(&graded.judged);
+        }
         block(out, &row(head, &submission))
     })?;
-    block(
-        out,
-        "\n✓ all checks hold · ✗ so many hold · ≠ not the same each time\n\n",
-    )?;
+    block(out, &key(&counts))?;
     machines(head, out)?;
     troubles(&tally, head, out)?;
     mistakes(&tally, head, out)?;
@@ -65,7 +67,7 @@ fn row(head: &Head, submission: &Submission) -> String {
         let _ = write!(
             out,
             " {} |",
-            graded.map_or("–".into(), |one| cell(&one.judged))
+            graded.map_or("not judged".into(), |one| cell(&one.judged))
         );
     }
     let (points, of) = (
@@ -79,17 +81,33 @@ fn row(head: &Head, submission: &Submission) -> String {
 fn cell(judged: &Judged) -> String {
     let outcome = &judged.outcome;
     let (passed, all) = words::passed(outcome);
+    let Sign { sign, word, .. } = Kind::of(&outcome.verdict).sign();
     let verdict = match &outcome.verdict {
-        Verdict::Pass => "✓".into(),
-        Verdict::Fail => format!("✗ {passed} of {all}"),
-        Verdict::Unbuilt { .. } => "✗ doesn't compile".into(),
-        Verdict::Cannot { .. } => "can't be shown".into(),
-        Verdict::Broken { .. } => "checker at fault".into(),
+        Verdict::Pass => sign.to_string(),
+        Verdict::Fail => format!("{sign} {passed} of {all}"),
+        _ => format!("{sign} {word}"),
     };
     match judged.unsteady.is_empty() {
         true => verdict,
-        false => format!("{verdict} ≠"),
+        false => format!("{verdict} {}", UNSTEADY.sign),
     }
+}
+
+/// What the signs in the table mean, and how often each is there.
+fn key(counts: &Counts) -> String {
+    let mut out = String::from("\n");
+    for (
+        Sign {
+            sign,
+            word,
+            meaning,
+        },
+        count,
+    ) in counts.key()
+    {
+        let _ = writeln!(out, "- {sign} {count} {word}: {meaning}");
+    }
+    out + "\n"
 }
 
 fn machines(head: &Head, out: &mut dyn Write) -> Result<()> {
@@ -344,7 +362,7 @@ mod tests {
                     let known = ["# ", "## ", "### ", "| ", "|:-", "- ", "1. "];
                     let known = known.iter().any(|start| line.starts_with(start));
                     let plain = line.starts_with(|letter: char| {
-                        letter.is_alphabetic() || "✓*".contains(letter)
+                        letter.is_alphabetic() || "≠*".contains(letter)
                     });
                     assert!(
                         known || plain || line.is_empty() || line.starts_with("   "),

@@ -1,8 +1,9 @@
 //! Reports on a class, a file for each format. They are made from submissions one after
 //! the other: a class may have a thousand, and memory is to stay as it is.
 //!
-//! Text of others is made harmless in `text`; what all formats say is in `words`, and
-//! what many submissions have in common is counted in `tally`.
+//! Text of others is made harmless in `text`; what all formats say is in `words`, with
+//! the `signs` of verdicts; and what many submissions have in common is counted in
+//! `tally`.
 
 pub mod exercism;
 mod format;
@@ -14,7 +15,9 @@ pub mod junit;
 pub mod markdown;
 #[cfg(test)]
 pub mod sample;
+pub mod signs;
 mod tally;
+pub mod terminal;
 pub mod text;
 pub mod words;
 

@@ -3,6 +3,7 @@
 
 use report::{Diagnosis, Finding, Judged, Judgement, Outcome, Verdict};
 
+use super::signs::{self, Kind, Sign, UNSTEADY};
 pub use super::text::name;
 use super::text::{self, PART, line, lines};
 
@@ -31,9 +32,7 @@ pub fn headline(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Pass => format!("all {all} checks hold"),
         Verdict::Fail => format!("{passed} of {all} checks hold"),
-        Verdict::Unbuilt { .. } => "it doesn't compile".into(),
-        Verdict::Cannot { .. } => "this machine can't show it".into(),
-        Verdict::Broken { .. } => "the checker is at fault".into(),
+        other => Kind::of(other).sign().meaning.into(),
     }
 }
 
@@ -99,12 +98,17 @@ pub fn open(finding: &Finding) -> Option<String> {
     }
 }
 
-/// A level that did not always come to the same: what it came to each time.
+/// Of a level that did not always come to the same: what it came to each time.
 pub fn unsteady(judged: &Judged) -> Option<String> {
     let times = text::list(&judged.unsteady);
     (!times.is_empty()).then(|| {
         let times = times.join("; ");
-        format!("not the same each time: {times}")
+        let Sign {
+            sign,
+            word,
+            meaning,
+        } = UNSTEADY;
+        format!("{sign} {word}, {meaning}: {times}")
     })
 }
 
@@ -134,13 +138,14 @@ pub fn level(judged: &Judged) -> String {
 
 fn check(level: &str, check: &Judgement) -> String {
     let (id, claim) = (line(&check.id), line(&check.claim));
+    let sign = signs::of_finding(&check.finding).sign;
     match &check.finding {
-        Finding::Pass => format!("✓ {id}: {claim}"),
+        Finding::Pass => format!("{sign} {id}: {claim}"),
         Finding::Fail(told) => {
             let told = diagnosis(level, told).replace('\n', "\n    ");
-            format!("✗ {id}: {claim}\n    {told}")
+            format!("{sign} {id}: {claim}\n    {told}")
         }
-        other => format!("– {id}: {}", open(other).unwrap_or_default()),
+        other => format!("{sign} {id}: {}", open(other).unwrap_or_default()),
     }
 }
 

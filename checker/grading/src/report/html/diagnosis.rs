@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, PreEscaped, html};
 use report::{Diagnosis, Finding, Judged, Judgement, Place, Verdict};
 
+use crate::report::signs::{self, UNSTEADY};
 use crate::report::text;
 use crate::report::words::count;
 
@@ -104,8 +105,8 @@ fn unsteady(times: &[String]) -> Markup {
         @if !times.is_empty() {
             div.unsteady {
                 p {
-                    strong { "Unsteady:" } " judged " (count(times.len(), "time"))
-                    ", and it was not always the same."
+                    strong { (UNSTEADY.sign) " " (UNSTEADY.word) ":" } " judged " (count(times.len(), "time"))
+                    ", and " (UNSTEADY.meaning) "."
                 }
                 ol { (list(times)) }
             }
@@ -142,12 +143,7 @@ fn unbuilt(output: &str, errors: &[Place]) -> Markup {
 }
 
 fn judgement(check: &Judgement, given: &[String]) -> Markup {
-    let word = match &check.finding {
-        Finding::Pass => "pass",
-        Finding::Fail(_) => "fail",
-        Finding::Waits { .. } => "waits",
-        Finding::Cannot { .. } => "cannot",
-    };
+    let word = signs::of_finding(&check.finding).word;
     html! {
         li class=(word) {
             p {

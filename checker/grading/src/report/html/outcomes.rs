@@ -8,10 +8,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 
 use anyhow::{Context, Result};
-use report::{Graded, Submission, Verdict};
+use report::{Graded, Submission};
 
 use super::diagnosis;
 use super::spill::{Piece, Spill};
+use crate::report::signs::Kind;
 use crate::report::{Head, text, words};
 
 /// What is asked of a name in a table; more is cut off. Characters.
@@ -62,56 +63,6 @@ pub struct Shared {
     pub body: Piece,
     /// Places in the list of learners.
     pub learners: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    Fail,
-    Unbuilt,
-    Cannot,
-    Broken,
-    Pass,
-}
-
-impl Kind {
-    pub const ALL: [Self; 5] = [
-        Self::Pass,
-        Self::Fail,
-        Self::Unbuilt,
-        Self::Cannot,
-        Self::Broken,
-    ];
-
-    fn of(verdict: &Verdict) -> Self {
-        match verdict {
-            Verdict::Pass => Self::Pass,
-            Verdict::Fail => Self::Fail,
-            Verdict::Unbuilt { .. } => Self::Unbuilt,
-            Verdict::Cannot { .. } => Self::Cannot,
-            Verdict::Broken { .. } => Self::Broken,
-        }
-    }
-
-    /// Its name, on the page and in the style sheet.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Unbuilt => "unbuilt",
-            Self::Cannot => "cannot",
-            Self::Broken => "broken",
-        }
-    }
-
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Pass => "everything holds",
-            Self::Fail => "something doesn't hold",
-            Self::Unbuilt => "it doesn't compile",
-            Self::Cannot => "the machine can't show it",
-            Self::Broken => "the checker is at fault",
-        }
-    }
 }
 
 impl<'a> Outcomes<'a> {
