@@ -28,7 +28,8 @@ impl Status {
         if has(|verdict| matches!(verdict, Verdict::Broken { .. })) {
             Self::Broken
         } else if has(|verdict| {
-            matches!(verdict, Verdict::Fail | Verdict::Unbuilt { .. })
+            use Verdict::{Fail, Unbuilt, Untouched};
+            matches!(verdict, Fail | Unbuilt { .. } | Untouched { .. })
         }) || strict
             && has(|verdict| matches!(verdict, Verdict::Cannot { .. }))
         {

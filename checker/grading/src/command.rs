@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::report::signs::{Counts, Kind};
 use crate::report::{Class, Format, terminal, words};
 use crate::store::{Kept, Plan, Store};
-use crate::work::{self, Work};
+use crate::work::{self, HandedOut, Work};
 
 /// Judge other people's work, which may be hostile, and report on it.
 ///
@@ -164,14 +164,11 @@ fn judge(options: &Options, store: &Store) -> Result<()> {
         prepared,
         limit: options.limit,
         repeat: options.repeat,
+        handed_out: HandedOut::default(),
         store,
     };
-    for level in with_given(&work)? {
-        let known = work.levels.iter_mut().find(|one| one.level == level.level);
-        if let Some(known) = known {
-            *known = level;
-        }
-    }
+    work.handed_out = work.judge_skeleton()?;
+    work.levels = with_given(&work)?;
     store.set_plan(&Plan {
         schema: SCHEMA,
         levels: work.levels.clone(),
@@ -238,11 +235,10 @@ fn chosen(all: &[LevelInfo], names: &[String]) -> Result<Vec<LevelInfo>> {
 /// The levels, with the checks that hold before anybody has done anything. It also shows
 /// that levels can be compiled and judged here.
 fn with_given(work: &Work) -> Result<Vec<LevelInfo>> {
-    let mut skeleton = work.judge_skeleton()?;
     let mut levels = work.levels.clone();
     for level in &mut levels {
-        let kept = skeleton.levels.remove(&level.level);
-        let outcome = kept.context("the skeleton wasn't judged")?.judged.outcome;
+        let kept = work.handed_out.kept.levels.get(&level.level);
+        let outcome = &kept.context("the skeleton wasn't judged")?.judged.outcome;
         match &outcome.verdict {
             Verdict::Unbuilt { output: why } | Verdict::Broken { reason: why } => {
                 let number = &level.level;
@@ -266,8 +262,8 @@ fn marks(kept: &Kept) -> String {
 
 fn status(counts: &Counts, options: &Options) -> ExitCode {
     let has = |kind| counts.of(kind) > 0;
-    let failed =
-        has(Kind::Fail) || has(Kind::Unbuilt) || options.strict && has(Kind::Cannot);
+    let failed = [Kind::Fail, Kind::Unbuilt, Kind::Untouched];
+    let failed = failed.into_iter().any(has) || options.strict && has(Kind::Cannot);
     match (has(Kind::Broken), failed && !options.exit_zero) {
         (true, _) => ExitCode::from(3),
         (false, true) => ExitCode::from(1),

@@ -100,7 +100,7 @@ impl Points {
             Verdict::Cannot { .. } if !outcome.checks.iter().any(is_momentary) => {
                 Some(worth)
             }
-            Verdict::Unbuilt { .. } => Some(0.0),
+            Verdict::Unbuilt { .. } | Verdict::Untouched { .. } => Some(0.0),
             _ if !self.is_partial(&level.level) => Some(0.0),
             _ => Some(hundredths(worth * self.share(level, outcome))),
         }
@@ -256,6 +256,9 @@ mod tests {
         assert_eq!(points("").earned(&level(), &outcome), None);
         let output = String::new();
         outcome.verdict = Verdict::Unbuilt { output };
+        assert_eq!(points("").earned(&level(), &outcome), Some(0.0));
+        let reason = String::new();
+        outcome.verdict = Verdict::Untouched { reason };
         assert_eq!(points("").earned(&level(), &outcome), Some(0.0));
     }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +19,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use report::{Judged, LevelInfo, Order, Outcome, Prepared, Verdict};
 
-use crate::input::{Found, Taken};
+use crate::input::{self, Found, Taken};
 use crate::store::{Basis, Kept, KeptLevel, Store, Whose};
 
 /// The name by which a checker knows that it is to end with its caller.
@@ -40,7 +39,17 @@ pub struct Work<'a> {
     /// How long one run of a program may take, in seconds.
     pub limit: u64,
     pub repeat: u32,
+    pub handed_out: HandedOut,
     pub store: &'a Store,
+}
+
+/// The levels as they are handed out.
+#[derive(Debug, Default)]
+pub struct HandedOut {
+    /// What they come to.
+    pub kept: Kept,
+    /// As [`Taken::sources`].
+    sources: BTreeMap<String, String>,
 }
 
 impl Work<'_> {
@@ -85,33 +94,61 @@ impl Work<'_> {
     fn judge(&self, found: &Found) -> Result<(Kept, usize)> {
         let whose = Whose::Submission(&found.name);
         let place = self.store.workplace(whose)?;
-        let taken = found.take(&self.levels, &place.join("levels"));
-        let taken = taken.unwrap_or_else(|error| Taken {
-            sources: BTreeMap::new(),
-            notes: vec![format!("{error:#}")],
-        });
-        let done = self.judge_in(&place, whose, taken)?;
+        let done = match found.take(&self.levels, &place.join("levels")) {
+            Ok(taken) => {
+                let settled = |number: &str| self.settled(number, &taken);
+                self.judge_in(&place, whose, &taken, settled)?
+            }
+            Err(error) => {
+                let reason = format!("{error:#}");
+                let broken = |_: &str| {
+                    let reason = reason.clone();
+                    Some(Verdict::Broken { reason })
+                };
+                self.judge_in(&place, whose, &Taken::default(), broken)?
+            }
+        };
         remove(&place)?;
         Ok(done)
     }
 
     /// Judge the levels as they are handed out.
-    pub fn judge_skeleton(&self) -> Result<Kept> {
+    pub fn judge_skeleton(&self) -> Result<HandedOut> {
         let place = self.store.workplace(Whose::Nobody)?;
-        remove(&place.join("levels"))?;
-        let from = self.prepared.folder.join("skeleton/levels");
-        symlink(&from, place.join("levels"))
-            .with_context(|| format!("symlink {}", from.display()))?;
-        let (kept, _) = self.judge_in(&place, Whose::Nobody, Taken::default())?;
+        let from = self.prepared.folder.join("skeleton");
+        let found = input::find(&[from], None, &[], Path::new("."))?;
+        let found = found.first().context("the levels as they are handed out")?;
+        let taken = found.take(&self.levels, &place.join("levels"))?;
+        let (kept, _) = self.judge_in(&place, Whose::Nobody, &taken, |_| None)?;
         remove(&place)?;
-        Ok(kept)
+        Ok(HandedOut {
+            kept,
+            sources: taken.sources,
+        })
     }
 
+    /// The verdict on a level that needn't be judged: nobody has touched it.
+    fn settled(&self, number: &str, taken: &Taken) -> Option<Verdict> {
+        let reason = match taken.sources.get(number) {
+            Some(source) if self.handed_out.sources.get(number) == Some(source) => {
+                "it is as it was handed out"
+            }
+            Some(_) => return None,
+            None if taken.notes.is_empty() => "it was not handed in",
+            None => "it was not handed in, or was left out: see the notes",
+        };
+        let reason = reason.into();
+        Some(Verdict::Untouched { reason })
+    }
+
+    /// Judge what is missing, and isn't settled. What is there then, and how many levels
+    /// were judged.
     fn judge_in(
         &self,
         place: &Path,
         whose: Whose,
-        taken: Taken,
+        taken: &Taken,
+        settled: impl Fn(&str) -> Option<Verdict>,
     ) -> Result<(Kept, usize)> {
         let basis = |number: &str| Basis {
             source: taken.sources.get(number).cloned().unwrap_or_default(),
@@ -119,20 +156,7 @@ impl Work<'_> {
             repeat: self.repeat,
         };
         let machine = &self.prepared.machine;
-        let mut kept = self.store.kept(whose);
-        let missing = kept.missing(&self.levels, machine, basis);
-        if kept.notes != taken.notes {
-            kept.notes.clone_from(&taken.notes);
-            self.store.keep(whose, &kept)?;
-        }
-        let order = Order {
-            ready: self.prepared.folder.clone(),
-            work: place.to_owned(),
-            numbers: missing.clone(),
-            limit: self.limit,
-            repeat: self.repeat,
-        };
-        self.carry_out(&order, |judged| {
+        let keep = |kept: &mut Kept, judged: Judged| {
             let number = judged.outcome.level.clone();
             let level = KeptLevel {
                 basis: basis(&number),
@@ -140,9 +164,34 @@ impl Work<'_> {
                 judged,
             };
             kept.levels.insert(number, level);
+        };
+        let before = self.store.kept(whose);
+        let mut kept = before.clone();
+        kept.notes.clone_from(&taken.notes);
+        let mut numbers = kept.missing(&self.levels, machine, basis);
+        numbers.retain(|number| match settled(number) {
+            Some(verdict) => {
+                keep(&mut kept, self.unjudged(number, verdict));
+                false
+            }
+            None => true,
+        });
+        if kept != before {
+            self.store.keep(whose, &kept)?;
+        }
+        let judged = numbers.len();
+        let order = Order {
+            ready: self.prepared.folder.clone(),
+            work: place.to_owned(),
+            numbers,
+            limit: self.limit,
+            repeat: self.repeat,
+        };
+        self.carry_out(&order, |judged| {
+            keep(&mut kept, judged);
             self.store.keep(whose, &kept)
         })?;
-        Ok((kept, missing.len()))
+        Ok((kept, judged))
     }
 
     /// Let a checker judge what was ordered. A level that it says nothing of is broken.
@@ -171,20 +220,20 @@ impl Work<'_> {
             };
             if !missing.is_empty() {
                 let number = missing.remove(0);
-                tell(self.broken(&number, reason))?;
+                tell(self.unjudged(&number, Verdict::Broken { reason }))?;
             }
         }
         Ok(())
     }
 
-    fn broken(&self, number: &str, reason: String) -> Judged {
+    fn unjudged(&self, number: &str, verdict: Verdict) -> Judged {
         let level = self.levels.iter().find(|level| level.level == number);
         Judged {
             outcome: Outcome {
                 level: number.into(),
                 name: level.map_or(String::new(), |level| level.name.clone()),
                 program: format!("level-{number}"),
-                verdict: Verdict::Broken { reason },
+                verdict,
                 checks: Vec::new(),
                 milliseconds: 0,
             },

@@ -48,6 +48,9 @@ pub enum Verdict {
     Fail,
     /// It doesn't compile: rustc's own words.
     Unbuilt { output: String },
+    /// Nothing was done: it wasn't handed in, or as it was handed out. Only `grade` says
+    /// that; who learns is told what is still to be done.
+    Untouched { reason: String },
     /// This host can't show it.
     Cannot { reason: String, cure: String },
     /// The checker is at fault.
@@ -61,6 +64,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Fail => "fail",
             Self::Unbuilt { .. } => "unbuilt",
+            Self::Untouched { .. } => "untouched",
             Self::Cannot { .. } => "cannot",
             Self::Broken { .. } => "broken",
         }

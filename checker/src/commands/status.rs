@@ -88,6 +88,7 @@ fn is_untouched(level: &Level) -> bool {
 
 fn mark(level: &Level, outcome: &Outcome) -> String {
     match &outcome.verdict {
+        Verdict::Untouched { .. } => "· not yet".dimmed().to_string(),
         Verdict::Fail if is_untouched(level) => "· not yet".dimmed().to_string(),
         Verdict::Pass => format!("{} pass   ", "✓".green()),
         Verdict::Fail => format!("{} fail   ", "✗".red()),

@@ -30,6 +30,9 @@ pub fn outcome(outcome: &Outcome, style: Style) -> String {
             part(&mut out, "reason", reason, style.width);
             part(&mut out, "cure", cure, style.width);
         }
+        Verdict::Untouched { reason } => {
+            part(&mut out, "reason", reason, style.width);
+        }
         Verdict::Broken { reason } => {
             part(&mut out, "reason", reason, style.width);
             let report =
@@ -81,6 +84,9 @@ pub fn headline(outcome: &Outcome) -> String {
         }
         Verdict::Cannot { .. } => {
             format!("{}: this host can't show it", "cannot".yellow().bold())
+        }
+        Verdict::Untouched { .. } => {
+            format!("{}: nothing was done", "untouched".yellow().bold())
         }
         Verdict::Broken { .. } => {
             format!(
@@ -190,6 +196,10 @@ pub fn summary(outcomes: &[Outcome]) -> String {
         (count(|v| *v == Verdict::Pass), "passed"),
         (count(|v| *v == Verdict::Fail), "failed"),
         (count(|v| matches!(v, Verdict::Unbuilt { .. })), "unbuilt"),
+        (
+            count(|v| matches!(v, Verdict::Untouched { .. })),
+            "untouched",
+        ),
         (
             count(|v| matches!(v, Verdict::Cannot { .. })),
             "cannot be shown here",

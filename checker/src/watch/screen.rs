@@ -117,6 +117,7 @@ pub fn short(outcome: &Outcome) -> String {
         Verdict::Pass => "pass".green().to_string(),
         Verdict::Fail => format!("{} {held}/{}", "fail".red(), outcome.checks.len()),
         Verdict::Unbuilt { .. } => "unbuilt".red().to_string(),
+        Verdict::Untouched { .. } => "untouched".yellow().to_string(),
         Verdict::Cannot { .. } => "cannot".yellow().to_string(),
         Verdict::Broken { .. } => "broken".magenta().to_string(),
     }

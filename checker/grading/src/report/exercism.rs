@@ -104,7 +104,7 @@ fn level(graded: &Graded, head: &Head) -> Vec<Test> {
     let mut tests = Vec::new();
     if matches!(
         outcome.verdict,
-        Verdict::Unbuilt { .. } | Verdict::Broken { .. }
+        Verdict::Unbuilt { .. } | Verdict::Untouched { .. } | Verdict::Broken { .. }
     ) {
         tests.push(Test {
             name: format!(
@@ -113,7 +113,8 @@ fn level(graded: &Graded, head: &Head) -> Vec<Test> {
                 words::headline(outcome)
             ),
             status: Status::Error,
-            message: words::why(&outcome.verdict),
+            message: words::why(&outcome.verdict)
+                .or_else(|| Some(words::headline(outcome))),
             test_code: None,
             task_id,
         });

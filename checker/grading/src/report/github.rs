@@ -10,6 +10,7 @@ use std::io::Write;
 use anyhow::Result;
 use report::{Graded, Judged, Outcome, Submission, Verdict};
 
+use super::signs::{Counts, Kind, Sign};
 use super::{Class, markdown, text, words};
 
 /// GitHub shows ten annotations of a kind for a step, and drops the others.
@@ -22,7 +23,8 @@ const TITLE: usize = 200;
 const SUMMARY: usize = 1024 * 1024;
 
 /// Errors, a line each: for a level that doesn't compile what the compiler says, for
-/// one that fails its first failing check. What GitHub wouldn't show is counted.
+/// one that fails its first failing check. What GitHub wouldn't show is counted, and so
+/// are untouched levels.
 ///
 /// Errors: the class can't be read, or `out` can't be written.
 pub fn annotations(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
@@ -33,8 +35,10 @@ pub fn annotations(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
     })?;
     let mut told = 0;
     let mut more = 0;
+    let mut counts = Counts::default();
     class.each(&mut |submission| {
         for graded in &submission.levels {
+            counts.add(&graded.judged);
             for note in notes(&submission, graded, submissions == 1) {
                 match told < SHOWN {
                     true => writeln!(out, "{}", note.command("error"))?,
@@ -45,13 +49,23 @@ pub fn annotations(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
         }
         Ok(())
     })?;
-    if more > 0 {
+    let mut sum = |kind, message| {
         let note = Note {
             file: None,
             title: "cargo checker grade".into(),
-            message: format!("{more} more errors are in the report only"),
+            message,
         };
-        writeln!(out, "{}", note.command("warning"))?;
+        writeln!(out, "{}", note.command(kind))
+    };
+    if more > 0 {
+        let message = format!("{more} more errors are in the report only");
+        sum("warning", message)?;
+    }
+    let untouched = counts.of(Kind::Untouched);
+    if untouched > 0 {
+        let Sign { word, meaning, .. } = Kind::Untouched.sign();
+        let levels = words::count(untouched, "level");
+        sum("notice", format!("{levels} {word}: {meaning}"))?;
     }
     Ok(())
 }
@@ -90,7 +104,9 @@ fn notes(submission: &Submission, graded: &Graded, alone: bool) -> Vec<Note> {
         }]
     };
     match &outcome.verdict {
-        Verdict::Pass | Verdict::Cannot { .. } => Vec::new(),
+        Verdict::Pass | Verdict::Untouched { .. } | Verdict::Cannot { .. } => {
+            Vec::new()
+        }
         Verdict::Unbuilt { .. } if !graded.judged.errors.is_empty() => {
             places(&graded.judged, &title, alone)
         }
@@ -234,7 +250,7 @@ mod tests {
             let (command, data) = line[2..].split_once("::").unwrap();
             let (kind, properties) = command.split_once(' ').unwrap();
             assert!(line.starts_with("::") && !data.is_empty());
-            assert_eq!(kind, "error");
+            assert!(["error", "notice"].contains(&kind));
             for property in properties.split(',') {
                 let (key, _) = property.split_once('=').unwrap();
                 assert!(["file", "line", "col", "title"].contains(&key), "{line}");
@@ -260,13 +276,12 @@ mod tests {
         let (head, submissions) = sample::class();
         let many = submissions.iter().cycle().take(25).cloned().collect();
         let text = annotated(&(head, many));
-        assert_eq!(text.lines().count(), SHOWN + 1);
-        let last = text.lines().last().unwrap();
-        assert_eq!(
-            last,
-            "::warning title=cargo checker grade::\
-             30 more errors are in the report only"
-        );
+        let sums: Vec<&str> = text.lines().skip(SHOWN).collect();
+        let wanted = [
+            "::warning title=cargo checker grade::30 more errors are in the report only",
+            "::notice title=cargo checker grade::5 levels untouched: nothing was done",
+        ];
+        assert_eq!(sums, wanted);
     }
 
     #[test]

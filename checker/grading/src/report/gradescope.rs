@@ -82,7 +82,9 @@ fn test(graded: &Graded, head: &Head) -> Test {
     let worth = known.map(|known| known.points);
     let status = match outcome.verdict {
         Verdict::Pass => Some("passed"),
-        Verdict::Fail | Verdict::Unbuilt { .. } => Some("failed"),
+        Verdict::Fail | Verdict::Unbuilt { .. } | Verdict::Untouched { .. } => {
+            Some("failed")
+        }
         Verdict::Cannot { .. } | Verdict::Broken { .. } => None,
     };
     Test {

@@ -132,14 +132,17 @@ impl Page<'_> {
             fitting.map(|shared| shared.learners.len()).sum()
         };
         let passed = have(|shared| shared.kind == Kind::Pass);
-        let judged =
-            have(|shared| !matches!(shared.kind, Kind::Cannot | Kind::Broken));
+        let untouched = have(|shared| shared.kind == Kind::Untouched);
+        let judged = have(|shared| {
+            matches!(shared.kind, Kind::Pass | Kind::Fail | Kind::Unbuilt)
+        });
         let counted = self.outcomes.learners.iter().filter(|one| one.of > 0.0);
         let mut shares: Vec<u32> = counted.map(share).collect();
         shares.sort_unstable();
         html! {
             p.summary {
                 b { (passed) " of " (judged) } " judged levels pass"
+                @if untouched > 0 { "; " b { (untouched) } " " (Kind::Untouched.word()) }
                 @if let Some(middle) = shares.get(shares.len() / 2) {
                     "; half of the learners have "
                     b { (middle) " %" } " of their points or more"

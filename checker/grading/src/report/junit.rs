@@ -84,7 +84,8 @@ fn suite(
     Ok(())
 }
 
-/// The cases of one level. When nothing was run, they are those that would have been.
+/// The cases of one level. When nothing was run, they are those that would have been:
+/// of an untouched level they are skipped, for an error is somebody's mistake.
 fn level(class: &str, judged: &Judged, head: &Head) -> Vec<Case> {
     let outcome = &judged.outcome;
     let headline = words::headline(outcome);

@@ -225,7 +225,8 @@ fn mistake(mistake: &Mistake, head: &Head, all: usize) -> String {
 
 /// What went wrong in a submission: nothing, for most of them it is hoped.
 fn failures(submission: &Submission, out: &mut dyn Write) -> Result<()> {
-    let notes = text::list(&submission.notes);
+    let mut notes = words::untouched(submission);
+    notes.extend(text::list(&submission.notes));
     let mut title = format!("## {}\n\n", name(submission));
     if !notes.is_empty() {
         let items = notes.iter().map(|note| format!("- {}\n", escaped(note)));
@@ -246,7 +247,9 @@ fn failure(graded: &Graded) -> Option<String> {
     let outcome = &graded.judged.outcome;
     let unsteady = words::unsteady(&graded.judged);
     let bad = match outcome.verdict {
-        Verdict::Pass | Verdict::Cannot { .. } => unsteady.is_some(),
+        Verdict::Pass | Verdict::Untouched { .. } | Verdict::Cannot { .. } => {
+            unsteady.is_some()
+        }
         _ => true,
     };
     let title = inline(&format!("{} {}", outcome.level, outcome.name));

@@ -27,7 +27,7 @@ pub fn hostile_name() -> String {
 /// - `alice`: a failure with two diagnoses, and a verdict that is not always the same
 /// - `bob`: doesn't compile; a check that can't be shown; the checker at fault
 /// - the hostile one, in everything that a submission has a say in
-/// - `zoë`: only one level was judged
+/// - `zoë`: an untouched level, and one that wasn't judged at all
 pub fn class() -> (Head, Vec<Submission>) {
     let head = Head {
         machines: vec![machine("v1"), machine("v2")],
@@ -270,5 +270,10 @@ fn hostile() -> Submission {
 }
 
 fn zoe() -> Submission {
-    submission("zoë", 1, vec![passed("00", 1.0)])
+    let verdict = Verdict::Untouched {
+        reason: "it is as it was handed out".into(),
+    };
+    let mut untouched = graded("05", verdict, Vec::new(), Some(0.0));
+    untouched.judged.outcome.milliseconds = 0;
+    submission("zoë", 1, vec![passed("00", 1.0), untouched])
 }

@@ -31,6 +31,7 @@ pub const UNSTEADY: Sign = Sign {
 pub enum Kind {
     Fail,
     Unbuilt,
+    Untouched,
     Cannot,
     Broken,
     Pass,
@@ -38,10 +39,11 @@ pub enum Kind {
 
 impl Kind {
     /// In the order in which people are told of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Pass,
         Self::Fail,
         Self::Unbuilt,
+        Self::Untouched,
         Self::Cannot,
         Self::Broken,
     ];
@@ -51,6 +53,7 @@ impl Kind {
             Verdict::Pass => Self::Pass,
             Verdict::Fail => Self::Fail,
             Verdict::Unbuilt { .. } => Self::Unbuilt,
+            Verdict::Untouched { .. } => Self::Untouched,
             Verdict::Cannot { .. } => Self::Cannot,
             Verdict::Broken { .. } => Self::Broken,
         }
@@ -61,6 +64,7 @@ impl Kind {
             Self::Pass => ('✓', "pass", "everything holds"),
             Self::Fail => ('✗', "fail", "something doesn't hold"),
             Self::Unbuilt => ('⚒', "unbuilt", "it doesn't compile"),
+            Self::Untouched => ('○', "untouched", "nothing was done"),
             Self::Cannot => ('?', "cannot", "this machine can't show it"),
             Self::Broken => ('!', "broken", "the checker is at fault"),
         };
@@ -148,6 +152,7 @@ mod tests {
             ("pass", 4),
             ("fail", 3),
             ("unbuilt", 2),
+            ("untouched", 1),
             ("cannot", 3),
             ("broken", 1),
             ("unsteady", 2),

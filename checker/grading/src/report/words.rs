@@ -1,7 +1,9 @@
 //! What all formats say in plain text. People who were judged had a say in most of it:
 //! all of that goes through `text`.
 
-use report::{Diagnosis, Finding, Judged, Judgement, Outcome, Verdict};
+use std::collections::BTreeMap;
+
+use report::{Diagnosis, Finding, Judged, Judgement, Outcome, Submission, Verdict};
 
 use super::signs::{self, Kind, Sign, UNSTEADY};
 pub use super::text::name;
@@ -32,8 +34,28 @@ pub fn headline(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Pass => format!("all {all} checks hold"),
         Verdict::Fail => format!("{passed} of {all} checks hold"),
+        Verdict::Untouched { reason } => {
+            format!("{}: {}", outcome.verdict.word(), line(reason))
+        }
         other => Kind::of(other).sign().meaning.into(),
     }
+}
+
+/// The levels that nobody has touched, a line for each reason.
+pub fn untouched(submission: &Submission) -> Vec<String> {
+    let Sign { sign, word, .. } = Kind::Untouched.sign();
+    let mut levels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for graded in &submission.levels {
+        let outcome = &graded.judged.outcome;
+        if let Verdict::Untouched { reason } = &outcome.verdict {
+            levels.entry(reason).or_default().push(&outcome.level);
+        }
+    }
+    let told = levels.into_iter().map(|(reason, levels)| {
+        let levels = line(&levels.join(", "));
+        format!("{sign} {word}: {levels}: {}", line(reason))
+    });
+    told.collect()
 }
 
 /// How many checks hold, and of how many.
@@ -49,6 +71,8 @@ pub fn passed(outcome: &Outcome) -> (usize, usize) {
 /// the machine lacks, what went wrong in the checker. One or more lines.
 pub fn why(verdict: &Verdict) -> Option<String> {
     match verdict {
+        // The headline has told it.
+        Verdict::Untouched { .. } => None,
         Verdict::Pass | Verdict::Fail => None,
         Verdict::Unbuilt { output } => Some(lines(output, PART)),
         Verdict::Cannot { reason, cure } => Some(cannot(reason, cure)),

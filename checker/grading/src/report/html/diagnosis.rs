@@ -37,6 +37,9 @@ pub fn body(judged: &Judged, given: &[String]) -> Markup {
                     "output of " code { "cargo checker doctor" } "."
                 }
             }
+            Verdict::Untouched { .. } => {
+                p { "No points, and no mistake: it wasn't judged." }
+            }
             Verdict::Pass | Verdict::Fail => {}
         }
         @if !outcome.checks.is_empty() {
