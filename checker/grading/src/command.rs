@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
-use report::{LevelInfo, Prepared, SCHEMA, Verdict};
+use report::{Finding, LevelInfo, Prepared, SCHEMA, Verdict};
 
 use crate::input::{self, Found};
 use crate::merge::merge;
@@ -139,7 +139,8 @@ fn judge(options: &Options, store: &Store) -> Result<()> {
         bail!("no submissions: name folders or archives, or see --help");
     }
     let part = options.partition.unwrap_or(Part::WHOLE);
-    if let Ok(before) = store.plan() {
+    let before = store.plan();
+    if let Ok(before) = &before {
         if let Some(other) = before.parts.iter().find(|other| **other != part) {
             bail!(
                 "{} holds part {other} of a class: another --out for this one",
@@ -168,13 +169,22 @@ fn judge(options: &Options, store: &Store) -> Result<()> {
         store,
     };
     work.handed_out = work.judge_skeleton()?;
-    work.levels = with_given(&work)?;
-    store.set_plan(&Plan {
+    let mut plan = Plan {
         schema: SCHEMA,
         levels: work.levels.clone(),
         submissions: found.iter().map(|one| one.name.clone()).collect(),
         parts: BTreeSet::from([part]),
-    })?;
+        fingerprint: work.prepared.fingerprint.clone(),
+        unshown: BTreeSet::new(),
+    };
+    find_given(&mut plan, &work.handed_out)?;
+    if let Ok(before) = before {
+        if before.fingerprint == plan.fingerprint {
+            // It may have been another machine.
+            plan.join_given(&before);
+        }
+    }
+    store.set_plan(&plan)?;
     let jobs = options.jobs.map(usize::from);
     let cpus = || available_parallelism().map_or(1, usize::from);
     let progress = Progress::begin(found.len());
@@ -232,27 +242,31 @@ fn chosen(all: &[LevelInfo], names: &[String]) -> Result<Vec<LevelInfo>> {
     }
 }
 
-/// The levels, with the checks that hold before anybody has done anything. It also shows
-/// that levels can be compiled and judged here.
-fn with_given(work: &Work) -> Result<Vec<LevelInfo>> {
-    let mut levels = work.levels.clone();
-    for level in &mut levels {
-        let kept = work.handed_out.kept.levels.get(&level.level);
+/// Which checks hold before anybody has done anything? It also shows that levels can be
+/// compiled and judged here.
+fn find_given(plan: &mut Plan, handed_out: &HandedOut) -> Result<()> {
+    for level in &mut plan.levels {
+        let kept = handed_out.kept.levels.get(&level.level);
         let outcome = &kept.context("the skeleton wasn't judged")?.judged.outcome;
-        match &outcome.verdict {
-            Verdict::Unbuilt { output: why } | Verdict::Broken { reason: why } => {
-                let number = &level.level;
-                let why = format!("level {number}, as it is handed out: {why}");
-                return Err(anyhow!(why).context(AtFault));
-            }
-            _ => {}
+        if let Verdict::Unbuilt { output: why } | Verdict::Broken { reason: why } =
+            &outcome.verdict
+        {
+            let number = &level.level;
+            let why = format!("level {number}, as it is handed out: {why}");
+            return Err(anyhow!(why).context(AtFault));
         }
-        let holds =
-            |check: &&report::Judgement| check.finding == report::Finding::Pass;
-        let given = outcome.checks.iter().filter(holds);
-        level.given = given.map(|check| check.id.clone()).collect();
+        for id in level.checks.iter().map(|check| &check.id) {
+            let found = outcome.checks.iter().find(|check| check.id == *id);
+            match found.map(|check| &check.finding) {
+                Some(Finding::Pass) => level.given.push(id.clone()),
+                Some(Finding::Cannot { .. }) | None => {
+                    plan.unshown.insert(id.clone());
+                }
+                Some(Finding::Fail(_) | Finding::Waits { .. }) => {}
+            }
+        }
     }
-    Ok(levels)
+    Ok(())
 }
 
 fn marks(kept: &Kept) -> String {

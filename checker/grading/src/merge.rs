@@ -34,9 +34,10 @@ pub fn merge(folders: &[PathBuf], into: &Store) -> Result<Vec<Part>> {
         match &mut whole {
             None => whole = Some(plan),
             Some(whole) => {
-                if !join(&mut whole.levels, &plan.levels) {
+                if !are_same(&whole.levels, &plan.levels) {
                     bail!("{shown}: other levels than in {}", folders[0].display());
                 }
+                whole.join_given(&plan);
                 whole.parts.extend(plan.parts);
                 whole.submissions.extend(plan.submissions);
             }
@@ -47,18 +48,13 @@ pub fn merge(folders: &[PathBuf], into: &Store) -> Result<Vec<Part>> {
     Ok(missing(&whole.parts))
 }
 
-/// Are these the same levels? What held before anybody had done anything, is what held
-/// everywhere: one machine shows what another can't.
-fn join(levels: &mut [LevelInfo], others: &[LevelInfo]) -> bool {
+/// Are these the same levels, but for what held before anybody had done anything?
+fn are_same(levels: &[LevelInfo], others: &[LevelInfo]) -> bool {
     let plain = |level: &LevelInfo| LevelInfo {
         given: Vec::new(),
         ..level.clone()
     };
-    let same = levels.iter().map(plain).eq(others.iter().map(plain));
-    for (level, other) in levels.iter_mut().zip(others) {
-        level.given.retain(|check| other.given.contains(check));
-    }
-    same
+    levels.iter().map(plain).eq(others.iter().map(plain))
 }
 
 fn missing(parts: &BTreeSet<Part>) -> Vec<Part> {
@@ -67,26 +63,4 @@ fn missing(parts: &BTreeSet<Part>) -> Vec<Part> {
         .into_iter()
         .flat_map(|of| (1..=of).map(move |number| Part { of, number }));
     all.filter(|part| !parts.contains(part)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_given_is_what_was_given_everywhere() {
-        let level = |number: &str, given: &[&str]| LevelInfo {
-            level: number.into(),
-            name: String::new(),
-            title: String::new(),
-            checks: Vec::new(),
-            given: given.iter().map(|id| (*id).into()).collect(),
-        };
-        let mut levels = [level("00", &["a", "b"]), level("01", &["c"])];
-        let others = [level("00", &["b", "d"]), level("01", &["c"])];
-        assert!(join(&mut levels, &others));
-        assert_eq!(levels, [level("00", &["b"]), level("01", &["c"])]);
-        assert!(!join(&mut levels, &others[..1]));
-        assert!(!join(&mut levels, &[level("02", &[]), level("01", &[])]));
-    }
 }

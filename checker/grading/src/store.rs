@@ -35,6 +35,42 @@ pub struct Plan {
     pub submissions: BTreeSet<String>,
     /// The parts of the class that these are.
     pub parts: BTreeSet<Part>,
+    /// [`report::Prepared::fingerprint`]
+    #[serde(default)]
+    pub fingerprint: String,
+    /// The checks that couldn't be shown when nobody had done anything: whether they
+    /// are among those that are given, nobody knows.
+    #[serde(default)]
+    pub unshown: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Did this check hold before anybody had done anything? `None`: nobody knows.
+    fn held(&self, check: &str) -> Option<bool> {
+        let is_in =
+            |level: &&LevelInfo| level.checks.iter().any(|one| one.id == check);
+        let level = self.levels.iter().find(is_in)?;
+        let known = !self.unshown.contains(check);
+        known.then(|| level.given.iter().any(|given| given == check))
+    }
+
+    /// What held before anybody had done anything is what held on every machine that
+    /// could show it: this one's, and the other's.
+    pub fn join_given(&mut self, other: &Self) {
+        let before = self.clone();
+        for level in &mut self.levels {
+            level.given.clear();
+            for check in level.checks.iter().map(|check| &check.id) {
+                let (one, two) = (before.held(check), other.held(check));
+                if one.or(two).is_some() {
+                    self.unshown.remove(check);
+                }
+                if one.or(two) == Some(true) && two.or(one) == Some(true) {
+                    level.given.push(check.clone());
+                }
+            }
+        }
+    }
 }
 
 /// A submission, as far as it has been judged.
@@ -74,9 +110,12 @@ impl Kept {
         let is_there = |level: &&LevelInfo| {
             let kept = self.levels.get(&level.level);
             kept.is_some_and(|kept| {
-                let tells = match kept.judged.outcome.verdict {
+                let outcome = &kept.judged.outcome;
+                let tells = match outcome.verdict {
                     Verdict::Broken { .. } => false,
-                    Verdict::Cannot { .. } => kept.machine == *machine,
+                    Verdict::Cannot { .. } => {
+                        !outcome.checks.is_empty() && kept.machine == *machine
+                    }
                     _ => true,
                 };
                 tells && kept.basis == basis(&level.level)
@@ -273,5 +312,62 @@ impl Class for GradedClass<'_> {
         self.names
             .iter()
             .try_for_each(|name| tell(self.submission(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use report::CheckInfo;
+
+    use super::*;
+
+    /// Two levels with two checks each: what is given of them, and what can't be shown.
+    fn plan(given: &[&str], unshown: &[&str]) -> Plan {
+        let level = |level: &str, ids: [&str; 2]| LevelInfo {
+            level: level.into(),
+            name: String::new(),
+            title: String::new(),
+            checks: ids
+                .map(|id| CheckInfo {
+                    id: id.into(),
+                    claim: String::new(),
+                })
+                .to_vec(),
+            given: ids
+                .into_iter()
+                .filter(|id| given.contains(id))
+                .map(String::from)
+                .collect(),
+        };
+        Plan {
+            schema: SCHEMA,
+            levels: vec![level("00", ["a", "b"]), level("01", ["c", "d"])],
+            submissions: BTreeSet::new(),
+            parts: BTreeSet::new(),
+            fingerprint: String::new(),
+            unshown: unshown.iter().map(|id| (*id).into()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_given_is_what_was_given_everywhere() {
+        let joined = |one: &Plan, other: &Plan| {
+            let mut joined = one.clone();
+            joined.join_given(other);
+            joined
+        };
+        let (one, other) = (plan(&["a", "b", "c"], &[]), plan(&["b", "d"], &[]));
+        assert_eq!(joined(&one, &one), one);
+        assert_eq!(joined(&one, &other), plan(&["b"], &[]));
+        // Who couldn't show a check has no say in it.
+        let (blind, dim) = (plan(&[], &["a", "b", "c", "d"]), plan(&["a"], &["b"]));
+        assert_eq!(joined(&one, &blind), one);
+        assert_eq!(joined(&blind, &one), one);
+        assert_eq!(joined(&blind, &blind), blind);
+        assert_eq!(joined(&one, &dim), plan(&["a", "b"], &[]));
+        // Nor who wasn't asked.
+        let mut half = plan(&["c"], &[]);
+        half.levels.remove(0);
+        assert_eq!(joined(&plan(&["a"], &["c"]), &half), plan(&["a", "c"], &[]));
     }
 }

@@ -127,8 +127,20 @@ impl Work<'_> {
         })
     }
 
-    /// The verdict on a level that needn't be judged: nobody has touched it.
+    /// The verdict on a level that needn't be judged: this machine can show it of
+    /// nobody, or nobody has touched it.
     fn settled(&self, number: &str, taken: &Taken) -> Option<Verdict> {
+        let given = self.handed_out.kept.levels.get(number);
+        if let Some(Outcome {
+            verdict: cannot @ Verdict::Cannot { .. },
+            checks,
+            ..
+        }) = given.map(|level| &level.judged.outcome)
+        {
+            if checks.is_empty() {
+                return Some(cannot.clone());
+            }
+        }
         let reason = match taken.sources.get(number) {
             Some(source) if self.handed_out.sources.get(number) == Some(source) => {
                 "it is as it was handed out"
@@ -167,6 +179,10 @@ impl Work<'_> {
         };
         let before = self.store.kept(whose);
         let mut kept = before.clone();
+        if let Whose::Nobody = whose {
+            // What another machine shows of it says nothing about this one.
+            kept.levels.retain(|_, level| level.machine == *machine);
+        }
         kept.notes.clone_from(&taken.notes);
         let mut numbers = kept.missing(&self.levels, machine, basis);
         numbers.retain(|number| match settled(number) {

@@ -202,6 +202,81 @@ fn it_does_not_matter_how_it_is_spread() {
     let _ = fs::remove_dir_all(top);
 }
 
+/// A checker on another machine, which can't show level 00 of anybody.
+fn elsewhere(top: &Path) -> PathBuf {
+    let script = top.join("elsewhere");
+    let cannot = r#"{"level":"00","name":"fork-exec","program":"level-00","verdict":"cannot","reason":"it is too old","cure":"Wait.","checks":[],"milliseconds":0}"#;
+    let words = format!(
+        "#!/bin/bash\nset -o pipefail\n(exec -a checker-errand {} \"$@\") | \
+         sed 's/\"kernel\":\"/&0/; s/^{{\"level\":\"00\".*$/{cannot}/'\n",
+        checker().display()
+    );
+    fs::write(&script, words).expect("write");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, executable).expect("chmod");
+    script
+}
+
+/// What a machine can't show counts for nobody there, and is judged where it can be.
+#[test]
+fn a_level_that_a_machine_cannot_show_counts_for_nobody() {
+    if !can_sandbox() {
+        return;
+    }
+    let top = folder("cannot");
+    let class = small_class(&top);
+    let elsewhere = elsewhere(&top);
+    let grade_at = |checker: &Path, out: &str, more: &[&str]| {
+        let out = top.join(out);
+        let mut arguments = vec![text(&class), "--out", text(&out)];
+        arguments.extend(TWO.iter().chain(more));
+        let mut command = grade(&arguments);
+        command.env("RUBBER_CRAB_CHECKER", checker);
+        let output = command.output().expect("grade can be started");
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        out
+    };
+    let sums = |out: &Path| -> Vec<(Value, Value)> {
+        let all = submissions(out);
+        let sums = all
+            .iter()
+            .map(|one| (one["points"].clone(), one["of"].clone()));
+        sums.collect()
+    };
+    let out = grade_at(&elsewhere, "out", &[]);
+    for (_, verdict, _) in verdicts(&out) {
+        assert_eq!(verdict, "cannot");
+    }
+    assert!(
+        sums(&out).iter().all(|(_, of)| *of == 10.0),
+        "{:?}",
+        sums(&out)
+    );
+    // On a machine that can show it.
+    let here = grade_at(checker(), "here", &[]);
+    grade_at(checker(), "out", &[]);
+    assert_eq!(verdicts(&out), verdicts(&here));
+    assert_eq!(sums(&out), sums(&here));
+    // Nothing of that is lost on the other one.
+    grade_at(&elsewhere, "out", &[]);
+    assert_eq!(verdicts(&out), verdicts(&here));
+    assert_eq!(sums(&out), sums(&here));
+    // In parts, each counts what its machine can show.
+    let one = grade_at(&elsewhere, "one", &["--partition", "1/2"]);
+    let two = grade_at(checker(), "two", &["--partition", "2/2"]);
+    let both = top.join("both");
+    let arguments = ["--merge", text(&one), text(&two), "--out", text(&both)];
+    let (output, status) = run(&arguments);
+    assert_eq!(status, 1, "{}", stderr(&output));
+    let mut parts = [sums(&one), sums(&two)].concat();
+    let mut merged = sums(&both);
+    for all in [&mut parts, &mut merged] {
+        all.sort_by_key(|sums| format!("{sums:?}"));
+    }
+    assert_eq!(merged, parts);
+    let _ = fs::remove_dir_all(top);
+}
+
 /// What is judged when it is killed stays judged, and only the rest is done.
 #[test]
 fn it_goes_on_where_it_was_killed() {
