@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Add;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -151,6 +152,12 @@ impl Worth {
     }
 }
 
+/// A sum, as exact as what is added.
+pub fn sum(points: impl Iterator<Item = f64>) -> f64 {
+    // Not `Iterator::sum`: to that, nothing is -0.0.
+    hundredths(points.fold(0.0, f64::add))
+}
+
 fn hundredths(points: f64) -> f64 {
     (points * 100.0).round() / 100.0
 }
@@ -260,6 +267,13 @@ mod tests {
         let reason = String::new();
         outcome.verdict = Verdict::Untouched { reason };
         assert_eq!(points("").earned(&level(), &outcome), Some(0.0));
+    }
+
+    #[test]
+    fn sums_have_two_decimals() {
+        assert_eq!(sum([0.1, 0.2].into_iter()), 0.3);
+        assert_eq!(sum([6.67, 70.0].into_iter()), 76.67);
+        assert!(sum([].into_iter()).is_sign_positive());
     }
 
     #[test]

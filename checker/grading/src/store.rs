@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
-use std::ops::Add;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -24,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::input;
 use crate::part::Part;
-use crate::points::Points;
+use crate::points::{self, Points};
 use crate::report::{Class, Head};
 
 /// What is judged.
@@ -286,12 +285,10 @@ impl GradedClass<'_> {
         let levels: Vec<Graded> =
             self.head.levels.iter().filter_map(of_level).collect();
         let counted = levels.iter().filter(|level| level.points.is_some());
-        // Not `sum`: to that, nothing is -0.0.
-        let of = counted
-            .map(|level| self.points.of_level(&level.judged.outcome.level))
-            .fold(0.0, f64::add);
-        let points = levels.iter().filter_map(|level| level.points);
-        let points = points.fold(0.0, f64::add);
+        let of =
+            counted.map(|level| self.points.of_level(&level.judged.outcome.level));
+        let of = points::sum(of);
+        let points = points::sum(levels.iter().filter_map(|level| level.points));
         Submission {
             name: name.to_owned(),
             machine: machine.unwrap_or(0),
