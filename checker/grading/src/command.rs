@@ -101,13 +101,10 @@ impl std::fmt::Display for AtFault {
 /// Errors: wrong usage; or [`AtFault`], when nothing can be judged.
 pub fn grade(options: &Options) -> Result<ExitCode> {
     let store = Store::open(&options.out)?;
-    let missing = match options.merge {
+    match options.merge {
         true => merge(&options.submissions, &store)?,
-        false => {
-            judge(options, &store)?;
-            Vec::new()
-        }
-    };
+        false => judge(options, &store)?,
+    }
     let plan = store.plan()?;
     let points = match &options.points {
         Some(path) => Points::read(path, &plan.levels)?,
@@ -122,10 +119,8 @@ pub fn grade(options: &Options) -> Result<ExitCode> {
         format.write(&class, &options.out)?;
     }
     let counts = tell(&class, &options.out)?;
-    for part in missing {
-        eprintln!("part {part} of the class is missing");
-    }
-    Ok(status(&counts, options))
+    let is_whole = class.head().missing.is_empty();
+    Ok(status(&counts, is_whole, options))
 }
 
 fn judge(options: &Options, store: &Store) -> Result<()> {
@@ -274,11 +269,17 @@ fn marks(kept: &Kept) -> String {
     terminal::signs(levels.map(|level| &level.judged.outcome))
 }
 
-fn status(counts: &Counts, options: &Options) -> ExitCode {
+/// Who asks for a part knows that the others are missing. Who puts parts together wants
+/// all of them, whatever came out.
+fn status(counts: &Counts, is_whole: bool, options: &Options) -> ExitCode {
     let has = |kind| counts.of(kind) > 0;
     let failed = [Kind::Fail, Kind::Unbuilt, Kind::Untouched];
     let failed = failed.into_iter().any(has) || options.strict && has(Kind::Cannot);
-    match (has(Kind::Broken), failed && !options.exit_zero) {
+    let incomplete = options.merge && !is_whole;
+    match (
+        has(Kind::Broken),
+        incomplete || failed && !options.exit_zero,
+    ) {
         (true, _) => ExitCode::from(3),
         (false, true) => ExitCode::from(1),
         (false, false) => ExitCode::SUCCESS,

@@ -1,19 +1,16 @@
 //! Putting the parts of a class together.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use report::LevelInfo;
 
-use crate::part::Part;
 use crate::store::{Plan, Store, Whose};
 
-/// Put what was judged in these folders into one. The parts of the class that are
-/// missing then.
+/// Put what was judged in these folders into one.
 ///
 /// Errors: a folder has no results, or results that don't go with the others.
-pub fn merge(folders: &[PathBuf], into: &Store) -> Result<Vec<Part>> {
+pub fn merge(folders: &[PathBuf], into: &Store) -> Result<()> {
     let mut whole: Option<Plan> = None;
     for folder in folders {
         let shown = folder.display();
@@ -44,8 +41,7 @@ pub fn merge(folders: &[PathBuf], into: &Store) -> Result<Vec<Part>> {
         }
     }
     let whole = whole.context("which folders are to be merged?")?;
-    into.set_plan(&whole)?;
-    Ok(missing(&whole.parts))
+    into.set_plan(&whole)
 }
 
 /// Are these the same levels, but for what held before anybody had done anything?
@@ -55,12 +51,4 @@ fn are_same(levels: &[LevelInfo], others: &[LevelInfo]) -> bool {
         ..level.clone()
     };
     levels.iter().map(plain).eq(others.iter().map(plain))
-}
-
-fn missing(parts: &BTreeSet<Part>) -> Vec<Part> {
-    let divisions: BTreeSet<u32> = parts.iter().map(|part| part.of).collect();
-    let all = divisions
-        .into_iter()
-        .flat_map(|of| (1..=of).map(move |number| Part { of, number }));
-    all.filter(|part| !parts.contains(part)).collect()
 }

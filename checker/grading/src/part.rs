@@ -1,6 +1,7 @@
 //! A part of a class: `2/4`. Which submission belongs to which part depends on its name
 //! alone, so that machines which know nothing of each other agree.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -30,6 +31,15 @@ impl Part {
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         hash % u64::from(self.of) == u64::from(self.number - 1)
     }
+}
+
+/// What is missing of a class, when there are these parts.
+pub fn missing(parts: &BTreeSet<Part>) -> Vec<Part> {
+    let divisions: BTreeSet<u32> = parts.iter().map(|part| part.of).collect();
+    let all = divisions
+        .into_iter()
+        .flat_map(|of| (1..=of).map(move |number| Part { of, number }));
+    all.filter(|part| !parts.contains(part)).collect()
 }
 
 impl FromStr for Part {
@@ -90,6 +100,19 @@ mod tests {
         let part = |name| (1..=8).find(|&number| Part { number, of: 8 }.has(name));
         let parts = ["alice", "bob", "carol", "dave"].map(part);
         assert_eq!(parts, [Some(8), Some(3), Some(7), Some(4)]);
+    }
+
+    #[test]
+    fn what_is_missing_of_a_class() {
+        let part = |text: &str| text.parse::<Part>().expect("a part");
+        let missing = |parts: &[&str]| {
+            let there = parts.iter().map(|text| part(text)).collect();
+            let missing = missing(&there).into_iter();
+            missing.map(|part| part.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&["1/1"]), [""; 0]);
+        assert_eq!(missing(&["3/3", "1/3"]), ["2/3"]);
+        assert_eq!(missing(&["2/3"]), ["1/3", "3/3"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use report::{
 use serde::{Deserialize, Serialize};
 
 use crate::input;
-use crate::part::Part;
+use crate::part::{self, Part};
 use crate::points::{self, Points};
 use crate::report::{Class, Head};
 
@@ -234,6 +234,10 @@ impl Store {
             points,
             head: Head {
                 machines: machines.into_iter().collect(),
+                missing: part::missing(&plan.parts)
+                    .iter()
+                    .map(Part::to_string)
+                    .collect(),
                 levels: plan.levels.iter().map(worth).collect(),
             },
             names: plan.submissions,

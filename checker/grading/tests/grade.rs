@@ -190,8 +190,17 @@ fn it_does_not_matter_how_it_is_spread() {
     assert_eq!(status, 1, "{}", stderr(&output));
     assert!(timeless(&merged) == whole);
     // Without one of them it says so.
-    let (output, _) = run(&["--merge", one, three, "--out", text(&top.join("two"))]);
-    assert!(stderr(&output).contains("part 1/3 of the class is missing"));
+    let two = top.join("two");
+    let arguments = ["--merge", one, three, "--exit-zero", "--out", text(&two)];
+    let (output, status) = run(&arguments);
+    assert_eq!(status, 1, "{}", stderr(&output));
+    let told = "part 1/3 of the class is missing";
+    assert!(stdout(&output).contains(told), "{}", stdout(&output));
+    assert_eq!(timeless(&two)["missing"], json!(["1/3"]));
+    for report in ["report.html", "report.md"] {
+        let report = fs::read_to_string(two.join(report)).expect("a report");
+        assert!(report.contains(told), "{report}");
+    }
     let archive = top.join("class.tar.gz");
     let packed = Command::new("tar")
         .args(["-czf", text(&archive), "-C", text(&class), "."])

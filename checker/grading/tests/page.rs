@@ -343,6 +343,7 @@ impl Many {
         };
         let head = Head {
             machines: vec![machine],
+            missing: Vec::new(),
             levels: names.into_iter().enumerate().map(level).collect(),
         };
         Self {

@@ -103,6 +103,9 @@ pub struct Class {
     pub schema: u32,
     /// Where it was judged: several, when parts were merged.
     pub machines: Vec<Machine>,
+    /// The parts of the class that aren't in it: `2/3`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     pub levels: Vec<GradedLevel>,
     pub submissions: Vec<Submission>,
 }

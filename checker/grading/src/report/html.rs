@@ -117,6 +117,9 @@ impl Page<'_> {
             header {
                 p.kicker { "Rubber Crab · class report" }
                 h1 { (learners) ", " (count(self.head.levels.len(), "level")) }
+                @if let Some(missing) = words::missing(self.head) {
+                    p.missing { strong { "Not the whole class:" } " " (missing) "." }
+                }
                 (self.summary())
                 (self.contents())
             }

@@ -17,6 +17,10 @@ pub fn write(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
     let head = class.head();
     writeln!(out, "{{\n\"schema\": {SCHEMA},")?;
     writeln!(out, "\"machines\": {},", list(&head.machines)?)?;
+    if !head.missing.is_empty() {
+        let missing = serde_json::to_string(&head.missing)?;
+        writeln!(out, "\"missing\": {missing},")?;
+    }
     writeln!(out, "\"levels\": {},", list(&head.levels)?)?;
     write!(out, "\"submissions\": [")?;
     let mut before = "\n";
@@ -73,6 +77,7 @@ fn parse(text: &str) -> Result<(Head, Vec<Submission>)> {
     }
     let head = Head {
         machines: class.machines,
+        missing: class.missing,
         levels: class.levels,
     };
     Ok((head, submissions))
@@ -91,7 +96,9 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        let class = sample::class();
+        let mut class = sample::class();
+        assert_eq!(parse(&written(&class)).unwrap(), class);
+        class.0.missing = vec!["2/3".into(), "3/3".into()];
         assert_eq!(parse(&written(&class)).unwrap(), class);
     }
 
@@ -109,6 +116,7 @@ mod tests {
         let whole = report::Class {
             schema: SCHEMA,
             machines: class.0.machines.clone(),
+            missing: class.0.missing.clone(),
             levels: class.0.levels.clone(),
             submissions: class.1.clone(),
         };
@@ -171,7 +179,8 @@ mod tests {
         let own = env::temp_dir().join(format!("grading-samples-{}", process::id()));
         let folder = named.as_ref().unwrap_or(&own);
         fs::create_dir_all(folder).unwrap();
-        let class = sample::class();
+        let mut class = sample::class();
+        class.0.missing = vec!["2/3".into()];
         let mut report = fs::File::create(folder.join("report.json")).unwrap();
         write(&class, &mut report).unwrap();
         let mut cases = fs::File::create(folder.join("junit.xml")).unwrap();

@@ -27,6 +27,12 @@ pub fn write(class: &dyn Class, out: &mut dyn Write) -> Result<()> {
     let mut tally = Tally::new(head);
     let mut counts = Counts::default();
     block(out, "# Who has built what\n\n")?;
+    if let Some(missing) = words::missing(head) {
+        block(
+            out,
+            &format!("**Not the whole class:** {}.\n\n", escaped(&missing)),
+        )?;
+    }
     block(out, &columns(head))?;
     class.each(&mut |submission| {
         tally.count(&submission, &[]);
@@ -336,6 +342,16 @@ mod tests {
     fn nobody() {
         let (head, _) = sample::class();
         insta::assert_snapshot!(written(&(head, Vec::new())));
+    }
+
+    #[test]
+    fn what_is_missing_stands_first() {
+        let (mut head, submissions) = sample::class();
+        head.missing = vec!["2/3".into()];
+        let text = written(&(head, submissions));
+        let told = "# Who has built what\n\n\
+            **Not the whole class:** part 2/3 of the class is missing.\n\n| |";
+        assert!(text.starts_with(told), "{text}");
     }
 
     #[test]

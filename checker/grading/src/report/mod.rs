@@ -30,6 +30,8 @@ use report::{Graded, GradedLevel, Machine, Submission};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     pub machines: Vec<Machine>,
+    /// The parts of the class that aren't in it: `2/3`.
+    pub missing: Vec<String>,
     pub levels: Vec<GradedLevel>,
 }
 

@@ -31,6 +31,7 @@ pub fn hostile_name() -> String {
 pub fn class() -> (Head, Vec<Submission>) {
     let head = Head {
         machines: vec![machine("v1"), machine("v2")],
+        missing: Vec::new(),
         levels: levels(),
     };
     let submissions = vec![ada(), alice(), bob(), hostile(), zoe()];

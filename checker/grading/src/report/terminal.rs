@@ -37,7 +37,8 @@ pub fn table(class: &dyn Class) -> Result<(String, Counts)> {
         writeln!(out, "      {row}  {points:>6} of {of}  {name}")?;
         Ok(())
     })?;
-    for line in text::list(&unsteady) {
+    let missing = words::missing(class.head());
+    for line in missing.into_iter().chain(text::list(&unsteady)) {
         let _ = writeln!(out, "{line}");
     }
     for (

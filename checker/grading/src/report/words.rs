@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use report::{Diagnosis, Finding, Judged, Judgement, Outcome, Submission, Verdict};
 
+use super::Head;
 use super::signs::{self, Kind, Sign, UNSTEADY};
 pub use super::text::name;
 use super::text::{self, PART, line, lines};
@@ -21,6 +22,17 @@ pub fn count(number: usize, thing: &str) -> String {
 pub fn points(points: f64) -> String {
     let text = format!("{points:.2}");
     text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+/// That parts of the class are missing, if they are.
+pub fn missing(head: &Head) -> Option<String> {
+    let (is, parts) = match head.missing.as_slice() {
+        [] => return None,
+        [_] => ("is", "part"),
+        _ => ("are", "parts"),
+    };
+    let missing = text::list(&head.missing).join(", ");
+    Some(format!("{parts} {missing} of the class {is} missing"))
 }
 
 /// A level's folder: `05-uts-ns`.
@@ -184,6 +196,18 @@ mod tests {
             [0.0, 1.0, 2.5, 10.0, 2.5 / 3.0].map(points),
             ["0", "1", "2.5", "10", "0.83"]
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_told() {
+        let (mut head, _) = sample::class();
+        assert_eq!(missing(&head), None);
+        head.missing = vec!["2/3".into()];
+        let told = "part 2/3 of the class is missing";
+        assert_eq!(missing(&head).as_deref(), Some(told));
+        head.missing.push("3/3".into());
+        let told = "parts 2/3, 3/3 of the class are missing";
+        assert_eq!(missing(&head).as_deref(), Some(told));
     }
 
     #[test]
