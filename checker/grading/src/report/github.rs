@@ -141,14 +141,15 @@ fn places(judged: &Judged, title: &str, alone: bool) -> Vec<Note> {
         .collect()
 }
 
-/// The first check that fails, explained.
+/// The first check that fails, explained, and the names of the others.
 fn first(outcome: &Outcome) -> String {
     let Some((check, diagnosis)) = words::first_failure(outcome) else {
         return String::new();
     };
     let told = words::diagnosis(&outcome.level, diagnosis);
     let (id, claim) = (text::line(&check.id), text::line(&check.claim));
-    format!("{id}: {claim}\n{told}")
+    let others = words::others(outcome).map(|others| format!("\n{others}"));
+    format!("{id}: {claim}\n{told}{}", others.unwrap_or_default())
 }
 
 /// A command's message. The runner prints it in its log, line by line, and whoever shows

@@ -276,6 +276,7 @@ impl Page<'_> {
                 a href=(anchor(at)) title=(outcome.gist) {
                     span.word { (outcome.kind.word()) }
                     @if let Some(points) = outcome.points { " " (words::points(points)) }
+                    @if let Some(amiss) = &outcome.amiss { " " small { (amiss) } }
                     @if outcome.unsteady { " " (unsteady()) }
                 }
             }

@@ -86,11 +86,10 @@ fn row(head: &Head, submission: &Submission) -> String {
 
 fn cell(judged: &Judged) -> String {
     let outcome = &judged.outcome;
-    let (passed, all) = words::passed(outcome);
     let Sign { sign, word, .. } = Kind::of(&outcome.verdict).sign();
     let verdict = match &outcome.verdict {
         Verdict::Pass => sign.to_string(),
-        Verdict::Fail => format!("{sign} {passed} of {all}"),
+        Verdict::Fail => format!("{sign} {}", words::amiss(outcome)),
         _ => format!("{sign} {word}"),
     };
     match judged.unsteady.is_empty() {
@@ -248,7 +247,8 @@ fn failures(submission: &Submission, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// A level that isn't as it should be, with the first check that fails.
+/// A level that isn't as it should be, with the first check that fails, and the names of
+/// the others.
 fn failure(graded: &Graded) -> Option<String> {
     let outcome = &graded.judged.outcome;
     let unsteady = words::unsteady(&graded.judged);
@@ -270,6 +270,9 @@ fn failure(graded: &Graded) -> Option<String> {
         let (id, claim) = (inline(&check.id), inline(&check.claim));
         let _ = write!(out, "**{id}**: {claim}\n\n");
         out.push_str(&fence(&words::diagnosis(&outcome.level, diagnosis)));
+    }
+    if let Some(others) = words::others(outcome) {
+        let _ = write!(out, "{}\n\n", escaped(&others));
     }
     bad.then_some(out)
 }

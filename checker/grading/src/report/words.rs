@@ -45,7 +45,9 @@ pub fn headline(outcome: &Outcome) -> String {
     let (passed, all) = passed(outcome);
     match &outcome.verdict {
         Verdict::Pass => format!("all {all} checks hold"),
-        Verdict::Fail => format!("{passed} of {all} checks hold"),
+        Verdict::Fail => {
+            format!("{passed} of {all} checks hold, {}", amiss(outcome))
+        }
         Verdict::Untouched { reason } => {
             format!("{}: {}", outcome.verdict.word(), line(reason))
         }
@@ -77,6 +79,25 @@ pub fn passed(outcome: &Outcome) -> (usize, usize) {
         outcome.checks.iter().filter(held).count(),
         outcome.checks.len(),
     )
+}
+
+/// What doesn't hold, counted: `1 fails, 2 wait`.
+pub fn amiss(outcome: &Outcome) -> String {
+    let count = |fits: fn(&Finding) -> bool| {
+        let checks = outcome.checks.iter();
+        checks.filter(|check| fits(&check.finding)).count()
+    };
+    let fail = count(|finding| matches!(finding, Finding::Fail(_)));
+    let wait = count(|finding| matches!(finding, Finding::Waits { .. }));
+    let cannot = count(|finding| matches!(finding, Finding::Cannot { .. }));
+    let ending = |number| if number == 1 { "s" } else { "" };
+    let counts = [
+        (fail, format!("{fail} fail{}", ending(fail))),
+        (wait, format!("{wait} wait{}", ending(wait))),
+        (cannot, format!("{cannot} can't be shown")),
+    ];
+    let there = counts.into_iter().filter(|(count, _)| *count > 0);
+    there.map(|(_, told)| told).collect::<Vec<_>>().join(", ")
 }
 
 /// Why there is such a verdict, when the checks don't tell: the compiler's words, what
@@ -157,6 +178,26 @@ pub fn first_failure(outcome: &Outcome) -> Option<(&Judgement, &Diagnosis)> {
     })
 }
 
+/// What doesn't hold beside the first failure, by names alone:
+/// `also: uts.ipc; waiting: uts.hostname`.
+pub fn others(outcome: &Outcome) -> Option<String> {
+    let names = |fits: fn(&Finding) -> bool| {
+        let checks = outcome.checks.iter().filter(move |one| fits(&one.finding));
+        checks.map(|check| line(&check.id))
+    };
+    let also: Vec<String> = names(|finding| matches!(finding, Finding::Fail(_)))
+        .skip(1)
+        .collect();
+    let waiting: Vec<String> =
+        names(|finding| matches!(finding, Finding::Waits { .. })).collect();
+    let parts = [("also", also), ("waiting", waiting)];
+    let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts
+        .map(|(what, names)| format!("{what}: {}", names.join(", ")))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 /// All that is to be said about a level, with every failure in full.
 pub fn level(judged: &Judged) -> String {
     let outcome = &judged.outcome;
@@ -208,6 +249,19 @@ mod tests {
         head.missing.push("3/3".into());
         let told = "parts 2/3, 3/3 of the class are missing";
         assert_eq!(missing(&head).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn what_is_amiss_is_counted() {
+        let (_, submissions) = sample::class();
+        let told = |submission: usize, level: usize| {
+            let outcome = &submissions[submission].levels[level].judged.outcome;
+            (amiss(outcome), others(outcome).unwrap_or_default())
+        };
+        let two = "also: uts.too-long; waiting: uts.caller-name";
+        assert_eq!(told(1, 1), ("2 fail, 1 waits".into(), two.into()));
+        assert_eq!(told(1, 2), ("1 fails".into(), String::new()));
+        assert_eq!(told(2, 2), ("1 can't be shown".into(), String::new()));
     }
 
     #[test]

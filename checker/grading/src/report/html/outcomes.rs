@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 
 use anyhow::{Context, Result};
-use report::{Graded, Submission};
+use report::{Graded, Submission, Verdict};
 
 use super::diagnosis;
 use super::spill::{Piece, Spill};
@@ -56,6 +56,8 @@ pub struct Shared {
     pub kind: Kind,
     /// What it comes to, in a few words.
     pub gist: String,
+    /// What doesn't hold of a level that fails, in still fewer.
+    pub amiss: Option<String>,
     pub points: Option<f64>,
     /// Wasn't it the same each time?
     pub unsteady: bool,
@@ -157,6 +159,8 @@ impl<'a> Outcomes<'a> {
             level,
             kind: Kind::of(&judged.outcome.verdict),
             gist: words::headline(&judged.outcome),
+            amiss: (judged.outcome.verdict == Verdict::Fail)
+                .then(|| words::amiss(&judged.outcome)),
             points: *points,
             unsteady: !judged.unsteady.is_empty(),
             body: self.spill.keep(&body)?,
