@@ -466,7 +466,7 @@ fn points_and_every_format() {
     let points = top.join("points.toml");
     let worth = "[levels]\n00 = 3\n03 = { points = 7, partial = false }\n";
     fs::write(&points, worth).expect("write");
-    let formats = "json,html,markdown,junit,github,exercism,gradescope";
+    let formats = "json,html,markdown,junit,github,exercism,gradescope,feedback";
     let more = [
         "--points",
         text(&points),
@@ -480,6 +480,14 @@ fn points_and_every_format() {
     let points = all.iter().map(|one| one["points"].as_f64());
     let points: Vec<f64> = points.map(|points| points.expect("points")).collect();
     assert_eq!(points, [10.0, 0.0, 3.0, 7.0, 3.0]);
+    let feedback =
+        fs::read_to_string(out.join("feedback/carol.md")).expect("carol.md");
+    assert!(
+        feedback.starts_with("# carol\n\n**3 of 10 points**"),
+        "{feedback}"
+    );
+    assert!(feedback.contains("**pivot.old-root-gone**"), "{feedback}");
+    assert!(!feedback.contains("dave"), "{feedback}");
     for format in ["exercism", "gradescope"] {
         let file = out.join(format).join("carol/results.json");
         let file = fs::read(file).expect("results.json");

@@ -8,7 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Class, exercism, github, gradescope, html, json, junit, markdown};
+use super::{
+    Class, exercism, feedback, github, gradescope, html, json, junit, markdown,
+};
 use crate::input;
 
 /// What a report may be.
@@ -28,6 +30,8 @@ pub enum Format {
     Exercism,
     /// gradescope/NAME/results.json
     Gradescope,
+    /// feedback/NAME.md: for each learner, with nothing about anybody else.
+    Feedback,
 }
 
 impl Format {
@@ -52,9 +56,14 @@ impl Format {
             Self::Markdown => whole("report.md", markdown::write),
             Self::Junit => whole("report.xml", junit::write),
             Self::Github => annotate(class),
-            Self::Exercism => each(class, &folder.join("exercism"), exercism::of),
+            Self::Exercism => {
+                each(class, &folder.join("exercism"), RESULTS, exercism::of)
+            }
             Self::Gradescope => {
-                each(class, &folder.join("gradescope"), gradescope::of)
+                each(class, &folder.join("gradescope"), RESULTS, gradescope::of)
+            }
+            Self::Feedback => {
+                each(class, &folder.join("feedback"), ".md", feedback::of)
             }
         }
     }
@@ -75,19 +84,23 @@ fn draft(
     all().with_context(|| format!("write {}", path.display()))
 }
 
+/// What platforms look for, in a folder of each submission's.
+const RESULTS: &str = "/results.json";
+
+/// A file for each submission: its key, and this ending.
 fn each(
     class: &dyn Class,
     folder: &Path,
+    ending: &str,
     of: fn(&report::Submission, &super::Head) -> Result<String>,
 ) -> Result<()> {
     class.each(&mut |submission| {
-        let folder = folder.join(input::key(&submission.name));
-        fs::create_dir_all(&folder)
+        let file = folder.join(input::key(&submission.name) + ending);
+        let folder = file.parent().unwrap_or(folder);
+        fs::create_dir_all(folder)
             .with_context(|| format!("mkdir {}", folder.display()))?;
         let text = of(&submission, class.head())?;
-        draft(&folder.join("results.json"), |out| {
-            Ok(out.write_all(text.as_bytes())?)
-        })
+        draft(&file, |out| Ok(out.write_all(text.as_bytes())?))
     })
 }
 

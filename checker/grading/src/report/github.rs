@@ -143,12 +143,12 @@ fn places(judged: &Judged, title: &str, alone: bool) -> Vec<Note> {
 
 /// The first check that fails, explained, and the names of the others.
 fn first(outcome: &Outcome) -> String {
-    let Some((check, diagnosis)) = words::first_failure(outcome) else {
+    let Some((check, diagnosis)) = words::failures(outcome).next() else {
         return String::new();
     };
     let told = words::diagnosis(&outcome.level, diagnosis);
     let (id, claim) = (text::line(&check.id), text::line(&check.claim));
-    let others = words::others(outcome).map(|others| format!("\n{others}"));
+    let others = words::others(outcome, 1).map(|others| format!("\n{others}"));
     format!("{id}: {claim}\n{told}{}", others.unwrap_or_default())
 }
 

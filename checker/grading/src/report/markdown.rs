@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
-use report::{Graded, Judged, Submission, Verdict};
+use report::{Graded, Judged, Machine, Submission, Verdict};
 
 use super::signs::{Counts, Kind, Sign, UNSTEADY};
 use super::tally::{Mistake, Tally, Trouble};
@@ -84,7 +84,8 @@ fn row(head: &Head, submission: &Submission) -> String {
     out
 }
 
-fn cell(judged: &Judged) -> String {
+/// The verdict, in a table.
+pub fn cell(judged: &Judged) -> String {
     let outcome = &judged.outcome;
     let Sign { sign, word, .. } = Kind::of(&outcome.verdict).sign();
     let verdict = match &outcome.verdict {
@@ -99,7 +100,7 @@ fn cell(judged: &Judged) -> String {
 }
 
 /// What the signs in the table mean, and how often each is there.
-fn key(counts: &Counts) -> String {
+pub fn key(counts: &Counts) -> String {
     let mut out = String::from("\n");
     for (
         Sign {
@@ -118,18 +119,23 @@ fn key(counts: &Counts) -> String {
 fn machines(head: &Head, out: &mut dyn Write) -> Result<()> {
     block(out, "## Where it was judged\n\n")?;
     for (index, machine) in head.machines.iter().enumerate() {
-        let facts = [
-            ("kernel", &machine.kernel),
-            ("control groups", &machine.cgroup),
-            ("sandbox", &machine.sandbox),
-            ("checker", &machine.checker),
-            ("compiler", &machine.rustc),
-        ];
-        let facts = facts.map(|(what, is)| format!("{what}: {}", inline(is)));
-        let machine = called(head, &BTreeSet::from([index]));
-        block(out, &format!("- {machine}{}\n", facts.join(" · ")))?;
+        let called = called(head, &BTreeSet::from([index]));
+        block(out, &format!("- {called}{}\n", facts(machine)))?;
     }
     block(out, "\n")
+}
+
+/// A machine, on one line.
+pub fn facts(machine: &Machine) -> String {
+    let facts = [
+        ("kernel", &machine.kernel),
+        ("control groups", &machine.cgroup),
+        ("sandbox", &machine.sandbox),
+        ("checker", &machine.checker),
+        ("compiler", &machine.rustc),
+    ];
+    let facts = facts.map(|(what, is)| format!("{what}: {}", inline(is)));
+    facts.join(" · ")
 }
 
 /// With one machine only, nobody has to say which.
@@ -230,12 +236,10 @@ fn mistake(mistake: &Mistake, head: &Head, all: usize) -> String {
 
 /// What went wrong in a submission: nothing, for most of them it is hoped.
 fn failures(submission: &Submission, out: &mut dyn Write) -> Result<()> {
-    let mut notes = words::untouched(submission);
-    notes.extend(text::list(&submission.notes));
+    let notes = self::notes(submission);
     let mut title = format!("## {}\n\n", name(submission));
     if !notes.is_empty() {
-        let items = notes.iter().map(|note| format!("- {}\n", escaped(note)));
-        block(out, &format!("{title}{}\n", items.collect::<String>()))?;
+        block(out, &format!("{title}{notes}"))?;
         title.clear();
     }
     for graded in &submission.levels {
@@ -247,42 +251,57 @@ fn failures(submission: &Submission, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// A level that isn't as it should be, with the first check that fails, and the names of
-/// the others.
+/// What was left untouched, and what was left out.
+pub fn notes(submission: &Submission) -> String {
+    let mut notes = words::untouched(submission);
+    notes.extend(text::list(&submission.notes));
+    let items = notes.iter().map(|note| format!("- {}\n", escaped(note)));
+    match notes.is_empty() {
+        true => String::new(),
+        false => items.collect::<String>() + "\n",
+    }
+}
+
+/// A level that isn't as it should be. What the machine can't show was told before.
 fn failure(graded: &Graded) -> Option<String> {
-    let outcome = &graded.judged.outcome;
-    let unsteady = words::unsteady(&graded.judged);
-    let bad = match outcome.verdict {
+    let bad = match graded.judged.outcome.verdict {
         Verdict::Pass | Verdict::Untouched { .. } | Verdict::Cannot { .. } => {
-            unsteady.is_some()
+            !graded.judged.unsteady.is_empty()
         }
         _ => true,
     };
+    bad.then(|| level(&graded.judged, 1))
+}
+
+/// A level, with the first checks that fail, and the names of the others.
+pub fn level(judged: &Judged, explained: usize) -> String {
+    let outcome = &judged.outcome;
     let title = inline(&format!("{} {}", outcome.level, outcome.name));
     let mut out = format!("### {title}: {}\n\n", words::headline(outcome));
-    if let Some(unsteady) = unsteady {
+    if let Some(unsteady) = words::unsteady(judged) {
         let _ = write!(out, "{}\n\n", escaped(&unsteady));
     }
     if let Some(why) = words::why(&outcome.verdict) {
         out.push_str(&fence(&why));
     }
-    if let Some((check, diagnosis)) = words::first_failure(outcome) {
+    for (check, diagnosis) in words::failures(outcome).take(explained) {
         let (id, claim) = (inline(&check.id), inline(&check.claim));
         let _ = write!(out, "**{id}**: {claim}\n\n");
         out.push_str(&fence(&words::diagnosis(&outcome.level, diagnosis)));
     }
-    if let Some(others) = words::others(outcome) {
+    if let Some(others) = words::others(outcome, explained) {
         let _ = write!(out, "{}\n\n", escaped(&others));
     }
-    bad.then_some(out)
+    out
 }
 
-fn name(submission: &Submission) -> String {
+/// Of whom it is.
+pub fn name(submission: &Submission) -> String {
     escaped(&text::name(&submission.name))
 }
 
 /// A text on one line, with nothing in it but letters.
-fn inline(text: &str) -> String {
+pub fn inline(text: &str) -> String {
     escaped(&text::line(text))
 }
 

@@ -6,6 +6,7 @@
 //! `tally`.
 
 pub mod exercism;
+pub mod feedback;
 mod format;
 pub mod github;
 pub mod gradescope;

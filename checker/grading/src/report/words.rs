@@ -169,24 +169,26 @@ pub fn unsteady(judged: &Judged) -> Option<String> {
     })
 }
 
-/// The first check that fails, explained.
-pub fn first_failure(outcome: &Outcome) -> Option<(&Judgement, &Diagnosis)> {
-    let mut checks = outcome.checks.iter();
-    checks.find_map(|check| match &check.finding {
+/// The checks that fail, explained.
+pub fn failures(
+    outcome: &Outcome,
+) -> impl Iterator<Item = (&Judgement, &Diagnosis)> {
+    let checks = outcome.checks.iter();
+    checks.filter_map(|check| match &check.finding {
         Finding::Fail(diagnosis) => Some((check, diagnosis.as_ref())),
         _ => None,
     })
 }
 
-/// What doesn't hold beside the first failure, by names alone:
+/// What doesn't hold beside the failures that were explained, by names alone:
 /// `also: uts.ipc; waiting: uts.hostname`.
-pub fn others(outcome: &Outcome) -> Option<String> {
+pub fn others(outcome: &Outcome, explained: usize) -> Option<String> {
     let names = |fits: fn(&Finding) -> bool| {
         let checks = outcome.checks.iter().filter(move |one| fits(&one.finding));
         checks.map(|check| line(&check.id))
     };
     let also: Vec<String> = names(|finding| matches!(finding, Finding::Fail(_)))
-        .skip(1)
+        .skip(explained)
         .collect();
     let waiting: Vec<String> =
         names(|finding| matches!(finding, Finding::Waits { .. })).collect();
@@ -256,7 +258,7 @@ mod tests {
         let (_, submissions) = sample::class();
         let told = |submission: usize, level: usize| {
             let outcome = &submissions[submission].levels[level].judged.outcome;
-            (amiss(outcome), others(outcome).unwrap_or_default())
+            (amiss(outcome), others(outcome, 1).unwrap_or_default())
         };
         let two = "also: uts.too-long; waiting: uts.caller-name";
         assert_eq!(told(1, 1), ("2 fail, 1 waits".into(), two.into()));
