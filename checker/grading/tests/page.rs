@@ -235,6 +235,52 @@ fn it_can_be_seen_and_a_diagnosis_opens() {
     assert!(closed != open, "nothing opens");
 }
 
+/// Tells the page around it how wide there is room, by how much this page is wider, and
+/// which words in the tables' heads and in the list of levels are broken.
+const MEASURE: &str = r"<script>
+const broken = [];
+for (const cell of document.querySelectorAll('thead th, .levels th')) {
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    for (const word of texts.currentNode.data.matchAll(/[^\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      const lines = [...range.getClientRects()].map(line => line.top);
+      if (new Set(lines).size > 1) broken.push(word[0]);
+    }
+  }
+}
+const more = document.documentElement.scrollWidth - innerWidth;
+parent.postMessage(`${innerWidth} ${more} ${broken.join(',')}`, '*');
+</script></body>";
+
+#[test]
+fn no_word_is_broken_on_a_phone() {
+    let Some(browser) = browser() else { return };
+    let folder = folder("measured");
+    let page = page(&sample::class(), &folder);
+    let whole = fs::read_to_string(&page).expect("the page can be read");
+    // With the page's own policy, this couldn't run.
+    let open = whole.replace("Content-Security-Policy", "no-policy");
+    let open = open.replace("</body>", MEASURE);
+    fs::write(&page, open).expect("it can be changed");
+    for width in [390, 1280] {
+        // A window of its own can't be as narrow as a phone.
+        let frame = format!(
+            "<script>onmessage = told => document.title = told.data</script>\
+             <iframe src=class.html width={width} height=800 frameborder=0></iframe>"
+        );
+        let around = folder.join("around.html");
+        fs::write(&around, frame).expect("it can be written");
+        let what = ["--dump-dom", "--virtual-time-budget=10000"];
+        let dom = browse(browser, &folder, &what, &address(&around, ""));
+        let title = dom.split("<title>").nth(1).expect("a title");
+        let title = title.split("</title>").next().expect("its end");
+        assert_eq!(title, format!("{width} 0 "));
+    }
+}
+
 #[test]
 fn it_can_be_printed() {
     let Some(browser) = browser() else { return };
