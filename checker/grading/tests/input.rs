@@ -341,11 +341,11 @@ fn archives_of_every_kind_and_shape_are_read() {
     let github = format!("repo-main/{MAIN}");
     let bare = "05-uts-ns/src/main.rs";
     for name in [MAIN, &github, bare, "./levels/./05-uts-ns//src/main.rs"] {
-        let tar = tar_of(&[("README.md", ""), ("docs/x", ""), (name, "main")]);
+        let tar = tar_of(&[("README.md", ""), (name, "main")]);
         put(test.join("a.tar"), &tar);
         put(test.join("b.tar.gz"), gzip(&tar));
         put(test.join("c.TGZ"), gzip(&tar));
-        put(test.join("d.zip"), zip_of(&[("x/", b""), (name, b"main")]));
+        put(test.join("d.zip"), zip_of(&[(name, b"main")]));
         // People rename archives.
         put(test.join("e.zip"), gzip(&tar));
         for argument in ["a.tar", "b.tar.gz", "c.TGZ", "d.zip", "e.zip"] {
@@ -450,6 +450,110 @@ fn a_class_is_a_folder_or_an_archive_of_folders_and_archives() {
             assert_eq!(files["05-uts-ns/src/main.rs"], who.as_bytes());
         }
     }
+}
+
+/// Everything in a folder as members of archives, folders too.
+fn packed(folder: &Path, top: &str) -> (Vec<u8>, Vec<u8>) {
+    fn below(folder: &Path, name: &str, all: &mut Vec<(String, Vec<u8>)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let own = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                all.push((format!("{name}{own}/"), Vec::new()));
+                below(&path, &format!("{name}{own}/"), all);
+            } else {
+                all.push((format!("{name}{own}"), fs::read(&path).unwrap()));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    below(folder, top, &mut all);
+    let mut tar = Tar::default();
+    for (name, content) in &all {
+        let kind = match name.ends_with('/') {
+            true => EntryType::Directory,
+            false => EntryType::Regular,
+        };
+        tar.member(name.as_bytes(), kind, content);
+    }
+    let files: Vec<(&str, &[u8])> = all
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_slice()))
+        .collect();
+    (gzip(&tar.end()), zip_of(&files))
+}
+
+/// The same people, by the same names, with the same work and the same notes.
+#[test]
+fn a_class_is_the_same_in_a_folder_and_in_an_archive() {
+    let test = fresh("packed");
+    let class = test.join("sub");
+    let one = class.join("alice");
+    put(one.join(MAIN), "alice");
+    let all = |class: &Path| {
+        let found = found(&[class]);
+        let found = found.iter().map(|found| {
+            let (taken, files) = take(found, &test.join("taken"));
+            (found.name.clone(), taken, files)
+        });
+        found.collect::<Vec<_>>()
+    };
+    let same = |expected: &[&str]| {
+        let there = all(&class);
+        let names: Vec<&str> = there.iter().map(|one| one.0.as_str()).collect();
+        assert_eq!(names, expected);
+        for top in ["sub/", "./sub/", "another name/", ""] {
+            let (tgz, zip) = packed(&class, top);
+            for (name, bytes) in [("sub.tgz", &tgz), ("all.zip", &zip)] {
+                put(test.join(name), bytes);
+                let here = all(&test.join(name));
+                if expected.len() > 1 || !top.is_empty() {
+                    assert_eq!(here, there, "{name} {top:?}");
+                }
+            }
+        }
+    };
+    same(&["alice"]);
+    put(class.join("zed/notes.txt"), "sorry");
+    same(&["alice", "zed"]);
+    fs::create_dir_all(class.join("yve/levels")).unwrap();
+    fs::create_dir_all(class.join("nobody")).unwrap();
+    fs::create_dir_all(class.join(".vscode")).unwrap();
+    put(class.join("xan/work").join(MAIN), "xan");
+    put(class.join("xan/work/levels/00-fork-exec/notes.txt"), "");
+    put(class.join("bob/work.zip"), zip_of(&[(MAIN, b"bob")]));
+    put(class.join("bob/report/report.pdf"), "");
+    put(class.join("carol.tgz"), gzip(&tar_of(&[(MAIN, "carol")])));
+    put(class.join("dan.zip"), "PK and then nothing");
+    put(class.join("zoe.rar"), "Rar!");
+    put(class.join("finn/work.tar.xz"), "xz");
+    put(class.join("grades.csv"), "");
+    same(&[
+        "alice", "bob", "carol", "dan", "finn", "nobody", "xan", "yve", "zed",
+        "zoe.rar",
+    ]);
+}
+
+#[test]
+fn of_several_archives_each_is_one_persons_unless_more_have_levels() {
+    let test = fresh("several-archives");
+    let report = "work/report/report.txt";
+    let level = format!("work/project/{MAIN}");
+    put(
+        test.join("alice.tar"),
+        tar_of(&[(report, ""), (&level, "")]),
+    );
+    put(test.join("bob.tar"), tar_of(&[(MAIN, "bob")]));
+    let there = found(&[&test.join("alice.tar"), &test.join("bob.tar")]);
+    assert_eq!(names(&there), ["alice", "bob"]);
+    let (taken, files) = take(&there[0], &test.join("taken"));
+    assert_eq!(files.len(), 1);
+    noted(&taken, &["report: there is no levels/NN-name/src"]);
+    // The same for one whose name the instructor gives.
+    put(test.join("list"), "Alice\talice.tar\n");
+    let list = test.join("list");
+    let there = find(&[], Some(&list), &[], Path::new(".")).unwrap();
+    assert_eq!(names(&there), ["Alice"]);
 }
 
 #[test]
@@ -1056,7 +1160,7 @@ fn a_damaged_archive_in_an_archive_is_one_students() {
     let found = found(&[&test.join("class.zip")]);
     assert_eq!(names(&found), ["alice", "bob"]);
     let (taken, _) = take(&found[0], &test.join("taken"));
-    noted(&taken, &["alice/w.zip", "can't be read"]);
+    noted(&taken, &["w.zip: ", "can't be read"]);
     let (_, files) = take(&found[1], &test.join("taken"));
     assert_eq!(files["05-uts-ns/src/main.rs"], b"bob");
 }

@@ -62,7 +62,9 @@ impl Line {
     /// The submissions at its path. If it holds several, the line's name comes before
     /// theirs.
     pub fn candidates(self, alone: bool) -> Result<Vec<Candidate>> {
-        let mut candidates = look::into(&self.path, alone || self.name.is_some())
+        // Who is named is one person, most likely.
+        let (named, class) = (self.name.is_some(), alone && self.name.is_none());
+        let mut candidates = look::into(&self.path, alone || named, class)
             .with_context(|| self.at.clone())?;
         let Some(name) = self.name else {
             return Ok(candidates);

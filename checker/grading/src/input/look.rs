@@ -28,7 +28,8 @@ struct Unit {
 
 /// The submissions that an argument leads to: at least one. If it isn't `alone`, its
 /// own name is part of theirs: `students/*` may be folders with a `work.zip` each.
-pub fn into(argument: &Path, alone: bool) -> Result<Vec<Candidate>> {
+/// An archive is a `class` if there may be others in it than those who have levels.
+pub fn into(argument: &Path, alone: bool, class: bool) -> Result<Vec<Candidate>> {
     let path = argument
         .canonicalize()
         .with_context(|| format!("find {}", argument.display()))?;
@@ -47,7 +48,7 @@ pub fn into(argument: &Path, alone: bool) -> Result<Vec<Candidate>> {
                 argument.display()
             );
         }
-        archive_units(base, &[name.to_owned()], CLASS)?
+        archive_units(base, &[name.to_owned()], CLASS, class)?
     };
     Ok(candidates(
         base_components(argument, &path),
@@ -69,17 +70,22 @@ fn folder_units(base: &Path) -> Result<Vec<Unit>> {
         |path: &Parts| roots.iter().any(|root| path.starts_with(&root.path));
     let mut units = Vec::new();
     for file in lookout.archives.iter().filter(|path| !within(path)) {
-        for mut unit in archive_units(base, file, STUDENT)? {
+        for mut unit in archive_units(base, file, STUDENT, false)? {
             unit.path.splice(..0, file.iter().cloned());
             units.push(unit);
         }
     }
     units.extend(rooted(&lookout, &Place::Folder(base.to_owned()), &[]));
-    Ok(sort_out(units, &lookout))
+    Ok(sort_out(units, &lookout, &[]))
 }
 
 /// The submissions in an archive, `most` of them.
-fn archive_units(base: &Path, file: &[OsString], most: usize) -> Result<Vec<Unit>> {
+fn archive_units(
+    base: &Path,
+    file: &[OsString],
+    most: usize,
+    class: bool,
+) -> Result<Vec<Unit>> {
     let mut lookout = Lookout::that_opens(most);
     let end = archive::walk(base, file, None, &mut lookout)?;
     let place = |inner: Option<&Parts>| Place::Archive {
@@ -88,7 +94,6 @@ fn archive_units(base: &Path, file: &[OsString], most: usize) -> Result<Vec<Unit
         inner: inner.cloned(),
     };
     let mut units = rooted(&lookout, &place(None), &[]);
-    let whole = units.len() == 1 && lookout.opened.is_empty();
     let roots = lookout.roots();
     let within =
         |path: &Parts| roots.iter().any(|root| path.starts_with(&root.path));
@@ -107,11 +112,16 @@ fn archive_units(base: &Path, file: &[OsString], most: usize) -> Result<Vec<Unit
         }
         units.extend(inner);
     }
-    if whole {
+    let top = wrapper(&units, &lookout);
+    units = sort_out(units, &lookout, &top);
+    if !class {
+        units = beside_their_work(units);
+    }
+    if let ([one], true) = (units.as_mut_slice(), lookout.opened.is_empty()) {
         // Its own folder, `repo-main` say, tells nobody anything.
-        units[0].path.clear();
-    } else {
-        units = sort_out(units, &lookout);
+        if !class || top.is_empty() {
+            one.path.clear();
+        }
     }
     match units.as_mut_slice() {
         _ if end == End::Whole => {}
@@ -162,11 +172,39 @@ fn rooted(lookout: &Lookout, place: &Place, at: &[OsString]) -> Vec<Unit> {
         .collect()
 }
 
+/// The folder that all of an archive is in, if others than one are in it.
+fn wrapper(units: &[Unit], lookout: &Lookout) -> Parts {
+    let top: Parts = lookout.children.iter().cloned().collect();
+    let below = |unit: &Unit| unit.path.len() > 1 && unit.path.starts_with(&top);
+    match top.len() == 1 && units.iter().all(below) {
+        true => top,
+        false => Parts::new(),
+    }
+}
+
+/// If only one of them has levels, the others belong to that one.
+fn beside_their_work(mut units: Vec<Unit>) -> Vec<Unit> {
+    let with_levels = units.iter().position(|unit| unit.root.is_some());
+    let several = units.iter().filter(|unit| unit.root.is_some()).count() > 1;
+    let Some(at) = with_levels.filter(|_| !several) else {
+        return units;
+    };
+    let mut one = units.swap_remove(at);
+    for other in units {
+        let notes = other.notes.iter();
+        let about = notes.map(|note| take::about(&other.path, note));
+        one.notes.extend(about);
+    }
+    vec![one]
+}
+
 /// Nobody is to be lost: a student's folder or archive without anything to judge is a
-/// submission, too. But beside their work they may have other things.
-fn sort_out(units: Vec<Unit>, lookout: &Lookout) -> Vec<Unit> {
+/// submission, too. But beside their work they may have other things. `top`: the folder
+/// that all of it is in, which is no part of the units' paths then.
+fn sort_out(units: Vec<Unit>, lookout: &Lookout, top: &[OsString]) -> Vec<Unit> {
     let mut children: BTreeMap<OsString, Vec<Unit>> = BTreeMap::new();
-    for unit in units {
+    for mut unit in units {
+        unit.path.drain(..top.len());
         let Some(child) = unit.path.first().cloned() else {
             // All of it is one submission.
             return vec![unit];
@@ -180,24 +218,29 @@ fn sort_out(units: Vec<Unit>, lookout: &Lookout) -> Vec<Unit> {
     }
     let rooted = children.values().flatten().any(|unit| unit.root.is_some());
     if rooted {
-        for child in &lookout.children {
+        let all = match top {
+            [] => &lookout.children,
+            _ => &lookout.grandchildren,
+        };
+        for child in all {
             children.entry(child.clone()).or_default();
         }
     }
-    let children = children.into_iter();
-    children
-        .flat_map(|(child, units)| of_one(child, units, lookout))
-        .collect()
+    let of_one = |(child, units)| {
+        let notes = lookout.notes(&[top, std::slice::from_ref(&child)].concat());
+        of_one(child, units, notes)
+    };
+    children.into_iter().flat_map(of_one).collect()
 }
 
-/// What one student handed in.
-fn of_one(child: OsString, units: Vec<Unit>, lookout: &Lookout) -> Vec<Unit> {
+/// What one student handed in. `notes`: what is amiss with all of that.
+fn of_one(child: OsString, units: Vec<Unit>, mut notes: Vec<String>) -> Vec<Unit> {
     let (mut rooted, others): (Vec<Unit>, Vec<Unit>) =
         units.into_iter().partition(|unit| unit.root.is_some());
     if rooted.is_empty() {
-        let mut notes = lookout.notes(std::slice::from_ref(&child));
         for unit in others {
-            let about = unit.notes.iter().map(|note| take::about(&unit.path, note));
+            let path = take::within(&unit.path, std::slice::from_ref(&child));
+            let about = unit.notes.iter().map(|note| take::about(path, note));
             notes.extend(about);
         }
         if notes.is_empty() {
@@ -206,9 +249,10 @@ fn of_one(child: OsString, units: Vec<Unit>, lookout: &Lookout) -> Vec<Unit> {
         return vec![nothing(vec![child], notes)];
     }
     for other in others {
+        let path = take::within(&other.path, std::slice::from_ref(&child));
         for note in other.notes.iter().filter(|note| *note != NOTHING) {
             for unit in &mut rooted {
-                unit.notes.push(take::about(&other.path, note));
+                unit.notes.push(take::about(path, note));
             }
         }
     }

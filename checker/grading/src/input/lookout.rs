@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::Result;
 
 use super::entry::{End, Entry, Kind, Visitor};
-use super::{archive, limits};
+use super::{archive, limits, take};
 
 /// Folders that hold no work: builds, histories, the finished levels, what macOS adds.
 const SKIPPED: [&str; 5] =
@@ -33,6 +33,8 @@ pub struct Lookout {
     may_open: usize,
     /// The folders at the top, and what else there stands for a student's work.
     pub children: BTreeSet<OsString>,
+    /// The same in the only folder at the top, while there is no other.
+    pub grandchildren: BTreeSet<OsString>,
     /// What can't be looked at, and why.
     pub troubles: Vec<(Parts, String)>,
 }
@@ -76,21 +78,27 @@ impl Lookout {
             .collect()
     }
 
-    /// What is amiss below a folder, as notes.
+    /// What is amiss below a folder, as notes with the way from there.
     pub fn notes(&self, below: &[OsString]) -> Vec<String> {
-        self.notes_if(|path| path.starts_with(below))
+        self.notes_if(below, |path| path.starts_with(below))
     }
 
     /// What is amiss in a submission's folder with levels, or on the way to it.
     pub fn notes_on(&self, levels: &[OsString]) -> Vec<String> {
-        self.notes_if(|path| path.starts_with(levels) || levels.starts_with(path))
+        self.notes_if(submission(levels), |path| {
+            path.starts_with(levels) || levels.starts_with(path)
+        })
     }
 
-    fn notes_if(&self, wanted: impl Fn(&Parts) -> bool) -> Vec<String> {
+    fn notes_if(
+        &self,
+        from: &[OsString],
+        wanted: impl Fn(&Parts) -> bool,
+    ) -> Vec<String> {
         let troubles = self.troubles.iter();
         troubles
             .filter(|(path, _)| wanted(path))
-            .map(|(path, why)| super::take::about(path, why))
+            .map(|(path, why)| take::about(take::within(path, from), why))
             .collect()
     }
 
@@ -100,10 +108,18 @@ impl Lookout {
         }
     }
 
-    fn child(&mut self, name: &OsStr) {
-        let hidden = name.as_bytes().starts_with(b".");
-        if !hidden && self.children.len() < limits::REMEMBERED {
-            self.children.insert(name.to_owned());
+    /// Remember whose folder an entry is in. `itself`: it would be one's at the top, too.
+    fn child(&mut self, parts: &[OsString], itself: bool) {
+        let whose = match itself {
+            true => parts,
+            false => &parts[..parts.len().saturating_sub(1)],
+        };
+        let [first, rest @ ..] = whose else { return };
+        remember(&mut self.children, first);
+        match rest.first() {
+            _ if self.children.len() > 1 => self.grandchildren.clear(),
+            Some(second) => remember(&mut self.grandchildren, second),
+            None => {}
         }
     }
 
@@ -142,6 +158,13 @@ impl Lookout {
             self.archives.insert(parts.to_vec());
         }
         Ok(())
+    }
+}
+
+fn remember(names: &mut BTreeSet<OsString>, name: &OsString) {
+    let hidden = name.as_bytes().starts_with(b".");
+    if !hidden && names.len() < limits::REMEMBERED {
+        names.insert(name.clone());
     }
 }
 
@@ -185,10 +208,10 @@ impl Visitor for Lookout {
         if parts.iter().any(|part| skipped(part)) {
             return Ok(ControlFlow::Continue(()));
         }
-        if parts.len() > 1 || matches!(entry.kind, Kind::Folder | Kind::SymbolicLink)
-        {
-            self.child(&parts[0]);
-        }
+        let unread = entry.kind == Kind::File && archive::is_unread(name);
+        let itself =
+            unread || matches!(entry.kind, Kind::Folder | Kind::SymbolicLink);
+        self.child(parts, itself);
         if let Some(at) = level_at(parts) {
             self.level(at, entry);
             return Ok(ControlFlow::Continue(()));
@@ -201,8 +224,7 @@ impl Visitor for Lookout {
             archive || name == "levels" || is_level(name) || parts.len() == 1;
         match entry.kind {
             Kind::File if archive => self.archive(entry, content)?,
-            Kind::File if archive::is_unread(name) => {
-                self.child(&parts[0]);
+            Kind::File if unread => {
                 let why = "only .zip, .tar, .tar.gz and .tgz are read".to_owned();
                 self.note(parts, why);
             }

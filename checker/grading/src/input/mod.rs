@@ -91,7 +91,7 @@ pub fn find(
     let alone = arguments.len() + lines.len() == 1;
     let mut candidates = Vec::new();
     for argument in arguments {
-        candidates.extend(look::into(argument, alone)?);
+        candidates.extend(look::into(argument, alone, alone)?);
     }
     for line in lines {
         candidates.extend(line.candidates(alone)?);

@@ -329,6 +329,15 @@ impl Visitor for Taker {
     }
 }
 
+/// The way from a folder to what is in it. To the folder itself: its name.
+pub fn within<'a>(parts: &'a [OsString], folder: &[OsString]) -> &'a [OsString] {
+    match parts.strip_prefix(folder) {
+        None => parts,
+        Some([]) => &parts[parts.len().saturating_sub(1)..],
+        Some(rest) => rest,
+    }
+}
+
 /// A note on one file.
 pub fn about(parts: &[OsString], why: &str) -> String {
     match parts {
