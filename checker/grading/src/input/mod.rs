@@ -69,8 +69,8 @@ pub struct Taken {
     /// For each level with at least one file, by its number: the SHA-256, in hex, over
     /// the names and contents of its files.
     pub sources: BTreeMap<String, String>,
-    /// What was left out, and why: one line each, at most 20, without
-    /// control characters.
+    /// What was left out, and why: a line each, `PATH: why`, with the way from the
+    /// submission's folder. At most 20, without control characters.
     pub notes: Vec<String>,
 }
 

@@ -80,14 +80,16 @@ impl Taker {
                 };
                 self.levels.insert((*folder).clone(), level);
             }
-            [one, other, ..] => self.notes.add(format!(
-                "level {}: {} folders could be it, none is called {name}: left out \
-                 ({}, {}, …)",
-                level.level,
-                same.len(),
-                shown(one),
-                shown(other)
-            )),
+            [one, other, ..] => {
+                let count = same.len();
+                let (one, other) = (shown(one), shown(other));
+                let why = format!(
+                    "{count} folders could be {name}, none is called that: left out \
+                     ({one}, {other}, …)"
+                );
+                let levels = self.top.clone();
+                self.amiss(&levels, &why);
+            }
         }
     }
 
@@ -119,12 +121,26 @@ impl Taker {
     }
 
     fn say_what_is_empty(&mut self) {
-        let levels = self.levels.values();
-        for level in levels.filter(|level| level.files.is_empty()) {
-            let number = &level.number;
-            self.notes
-                .add(format!("level {number}: there is no file in its src"));
+        let levels = self.levels.iter();
+        let empty = levels.filter(|(_, level)| level.files.is_empty());
+        let empty: Vec<OsString> = empty.map(|(folder, _)| folder.clone()).collect();
+        for folder in empty {
+            self.amiss_in(&folder, "src", "there is no file in it");
         }
+    }
+
+    /// Note what is amiss with an entry.
+    fn amiss(&mut self, parts: &[OsString], why: &str) {
+        let path = within(parts, submission(&self.top));
+        self.notes.add(about(path, why));
+    }
+
+    /// Note what is amiss with something in a level's folder.
+    fn amiss_in(&mut self, folder: &OsStr, name: &str, why: &str) {
+        let mut parts = self.top.clone();
+        parts.push(folder.into());
+        parts.extend(name.split('/').map(OsString::from));
+        self.amiss(&parts, why);
     }
 
     fn discard(&mut self) -> Result<()> {
@@ -174,11 +190,8 @@ impl Taker {
         let again = level.files.contains_key(&name);
         let path = self.into.join(&level.name).join("src").join(&name);
         if !again && level.files.len() >= limits::FILES {
-            let most = limits::FILES;
-            self.notes.add(format!(
-                "level {}: only the first {most} files are taken",
-                level.number
-            ));
+            let why = format!("only the first {} files are taken", limits::FILES);
+            self.amiss_in(folder, "src", &why);
             return Ok(None);
         }
         if !again && conflicts(&level.files, &name) {
@@ -287,24 +300,20 @@ impl Visitor for Taker {
             if entry.parts.starts_with(submission(&self.top))
                 && entry.kind != Kind::Folder
             {
-                self.notes
-                    .add(about(entry.parts, &format!("{bad}: left out")));
+                self.amiss(entry.parts, &format!("{bad}: left out"));
             }
             return Ok(ControlFlow::Continue(()));
         }
         let Some((folder, source)) = self.source(entry.parts) else {
             if self.is_swapped(entry) {
                 let why = format!("it is {}: left out", entry.kind.words());
-                self.notes.add(about(entry.parts, &why));
+                self.amiss(entry.parts, &why);
             }
             return Ok(ControlFlow::Continue(()));
         };
         if source.is_program() {
-            let number = self.levels.get(folder).map(|level| level.number.clone());
-            self.notes.add(format!(
-                "level {}: src/bin is left out: cargo would make more programs of it",
-                number.unwrap_or_default()
-            ));
+            let why = "cargo would make more programs of it: left out";
+            self.amiss_in(folder, "src/bin", why);
             return Ok(ControlFlow::Continue(()));
         }
         let why = match (entry.kind, source.name()) {
@@ -319,13 +328,13 @@ impl Visitor for Taker {
             (kind, _) => Some(format!("it is {}: left out", kind.words())),
         };
         if let Some(why) = why {
-            self.notes.add(about(entry.parts, &why));
+            self.amiss(entry.parts, &why);
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn trouble(&mut self, parts: &[OsString], why: String) {
-        self.notes.add(about(parts, &why));
+        self.amiss(parts, &why);
     }
 }
 
