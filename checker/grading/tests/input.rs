@@ -58,6 +58,11 @@ fn all() -> Vec<LevelInfo> {
     ]
 }
 
+/// The project's own levels.
+fn handed_out() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../levels")
+}
+
 fn found(arguments: &[&Path]) -> Vec<Found> {
     let arguments: Vec<PathBuf> =
         arguments.iter().map(|a| a.to_path_buf()).collect();
@@ -73,7 +78,7 @@ fn take(found: &Found, into: &Path) -> (Taken, BTreeMap<String, Vec<u8>>) {
     if into.exists() {
         fs::remove_dir_all(into).unwrap();
     }
-    let taken = found.take(&all(), into).unwrap();
+    let taken = found.take(&all(), &handed_out(), into).unwrap();
     let mut files = BTreeMap::new();
     read(into, into, &mut files);
     assert!(taken.notes.len() <= 20, "{:?}", taken.notes);
@@ -211,10 +216,9 @@ fn only_regular_files_below_src_are_taken() {
     let fork = test.join("alice");
     put(fork.join(MAIN), "main");
     put(fork.join("levels/05-uts-ns/src/deep/er/mod.rs"), "deep");
-    put(fork.join("levels/05-uts-ns/Cargo.toml"), "no");
-    put(fork.join("levels/05-uts-ns/build.rs"), "no");
-    put(fork.join("levels/05-uts-ns/.cargo/config.toml"), "no");
     put(fork.join("levels/05-uts-ns/src/bin/more.rs"), "no");
+    put(fork.join("Cargo.toml"), "no");
+    put(fork.join(".cargo/config.toml"), "no");
     put(fork.join("levels/07-cgroups/src/lib.rs"), "lib");
     put(fork.join("levels/README.md"), "no");
     put(fork.join("solutions/00-fork-exec/src/main.rs"), "no");
@@ -238,6 +242,68 @@ fn only_regular_files_below_src_are_taken() {
     );
 }
 
+/// From folders, archives and Git alike.
+#[test]
+fn what_cargo_would_heed_is_left_out_with_a_note() {
+    let test = fresh("heeded");
+    let manifest = handed_out().join("05-uts-ns/Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let changed = format!("{manifest}libc = \"0.2\"\n");
+    let windows = manifest.replace('\n', "\r\n") + "\r\n";
+    let huge = "#".repeat(2 * MIB);
+    let level = "levels/05-uts-ns";
+    let notes = |files: &[(&str, &str)]| {
+        let repository = test.join("repository");
+        let _ = fs::remove_dir_all(&repository);
+        let repository = self::repository(&test);
+        for (name, content) in files {
+            put(repository.join(level).join(name), content);
+        }
+        commit(&repository, "main");
+        let (tgz, zip) = packed(&repository.join("levels"), "fork/levels/");
+        put(test.join("a.tgz"), tgz);
+        put(test.join("a.zip"), zip);
+        let from = |found: &[Found]| {
+            let (taken, files) = take(&found[0], &test.join("taken"));
+            assert_eq!(files.keys().collect::<Vec<_>>(), ["05-uts-ns/src/main.rs"]);
+            let mut notes = taken.notes;
+            notes.sort();
+            notes
+        };
+        let notes = from(&found(&[&repository]));
+        for archive in ["a.tgz", "a.zip"] {
+            assert_eq!(from(&found(&[&test.join(archive)])), notes, "{archive}");
+        }
+        assert_eq!(from(&revisions(&repository, &["main"]).unwrap()), notes);
+        notes
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(notes(&[]), nothing);
+    assert_eq!(notes(&[("Cargo.toml", &manifest)]), nothing);
+    assert_eq!(notes(&[("Cargo.toml", &windows)]), nothing);
+    let told = notes(&[
+        ("Cargo.toml", &changed),
+        ("build.rs", "fn main() {}"),
+        (".cargo/config.toml", "no"),
+        (".cargo/more", "no"),
+        ("HINTS.md", ""),
+    ]);
+    assert_eq!(
+        told,
+        [
+            "levels/05-uts-ns/.cargo: it would change cargo: left out",
+            "levels/05-uts-ns/Cargo.toml: it isn't as it was handed out: left out",
+            "levels/05-uts-ns/build.rs: it is a build script: left out",
+        ]
+    );
+    let told = notes(&[("Cargo.toml", &huge)]);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].ends_with("larger than 1024 KiB: left out"),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn only_the_levels_asked_for_are_taken() {
     let test = fresh("asked");
@@ -245,7 +311,9 @@ fn only_the_levels_asked_for_are_taken() {
     put(test.join("alice/levels/07-cgroups/src/lib.rs"), "lib");
     let found = found(&[&test.join("alice")]);
     let into = test.join("taken");
-    let taken = found[0].take(&[level("07", "cgroups")], &into).unwrap();
+    let taken = found[0]
+        .take(&[level("07", "cgroups")], &handed_out(), &into)
+        .unwrap();
     assert_eq!(taken.sources.keys().collect::<Vec<_>>(), ["07"]);
     assert!(!into.join("05-uts-ns").exists());
 }

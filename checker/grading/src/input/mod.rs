@@ -104,12 +104,18 @@ pub fn find(
 
 impl Found {
     /// Write the files of these levels to `into/NN-name/src/…`. `into` is a private
-    /// folder that is empty or not there yet.
+    /// folder that is empty or not there yet; in `ours` are the levels as they are
+    /// handed out, `NN-name/Cargo.toml`.
     ///
     /// What can't be read or isn't wanted is left out, with a note. An error is one of
     /// this side: `into` can't be written to, `git` can't be started.
-    pub fn take(&self, levels: &[LevelInfo], into: &Path) -> Result<Taken> {
-        let mut taker = take::Taker::new(self, levels, into)?;
+    pub fn take(
+        &self,
+        levels: &[LevelInfo],
+        ours: &Path,
+        into: &Path,
+    ) -> Result<Taken> {
+        let mut taker = take::Taker::new(self, levels, ours, into)?;
         if !taker.wants_something() {
             return taker.finish(entry::End::Whole);
         }

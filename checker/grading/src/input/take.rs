@@ -33,13 +33,21 @@ struct Level {
     number: String,
     /// The folder's real name.
     name: String,
+    /// The manifest that it is compiled with, where that is known.
+    manifest: Option<Vec<u8>>,
     /// The files' paths below `src`, and the SHA-256 of their contents.
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Taker {
-    /// One that takes these levels of a submission, as far as it has them.
-    pub fn new(found: &Found, levels: &[LevelInfo], into: &Path) -> Result<Self> {
+    /// One that takes these levels of a submission, as far as it has them. `ours`: as
+    /// they are handed out.
+    pub fn new(
+        found: &Found,
+        levels: &[LevelInfo],
+        ours: &Path,
+        into: &Path,
+    ) -> Result<Self> {
         std::fs::create_dir_all(into)
             .with_context(|| format!("make the folder {}", into.display()))?;
         let mut taker = Self {
@@ -53,14 +61,14 @@ impl Taker {
             taker.notes.add(note.clone());
         }
         for level in levels {
-            taker.choose(level, &found.folders);
+            taker.choose(level, &found.folders, ours);
         }
         Ok(taker)
     }
 
     /// Which of the folders is this level's? The one with its name, or the only one
     /// with its number.
-    fn choose(&mut self, level: &LevelInfo, folders: &[OsString]) {
+    fn choose(&mut self, level: &LevelInfo, folders: &[OsString], ours: &Path) {
         let name = format!("{}-{}", level.level, level.name);
         let mut same: Vec<&OsString> = folders
             .iter()
@@ -75,6 +83,8 @@ impl Taker {
             [folder] => {
                 let level = Level {
                     number: level.level.clone(),
+                    manifest: std::fs::read(ours.join(&name).join("Cargo.toml"))
+                        .ok(),
                     name,
                     files: BTreeMap::new(),
                 };
@@ -164,6 +174,35 @@ impl Taker {
         let (source, rest) = rest.split_first()?;
         let level = self.levels.contains_key(folder) && source == "src";
         level.then_some((folder, Source(rest)))
+    }
+
+    /// Is it something beside a level's `src` that cargo would heed? What, and why it
+    /// isn't taken.
+    fn heeded(
+        &mut self,
+        entry: &Entry,
+        content: &mut dyn Read,
+    ) -> Option<(OsString, &'static str, String)> {
+        let rest = entry.parts.strip_prefix(self.top.as_slice())?;
+        let (folder, rest) = rest.split_first()?;
+        let level = self.levels.get(folder)?;
+        let name = rest.first()?;
+        let (name, why) = match (name.to_str()?, rest.len()) {
+            ("Cargo.toml", 1) if entry.kind == Kind::File => {
+                let ours = level.manifest.clone()?;
+                let why = match self.read(entry, content) {
+                    Ok(theirs) if same_text(&theirs, &ours) => None,
+                    Ok(_) => Some(CHANGED.to_owned()),
+                    Err(why) => why,
+                };
+                ("Cargo.toml", why?)
+            }
+            ("Cargo.toml", 1) => ("Cargo.toml", CHANGED.to_owned()),
+            ("build.rs", 1) => ("build.rs", "it is a build script: left out".into()),
+            (".cargo", _) => (".cargo", "it would change cargo: left out".into()),
+            _ => return None,
+        };
+        Some((folder.clone(), name, why))
     }
 
     /// Is this a level's folder, but not a folder any more?
@@ -308,6 +347,8 @@ impl Visitor for Taker {
             if self.is_swapped(entry) {
                 let why = format!("it is {}: left out", entry.kind.words());
                 self.amiss(entry.parts, &why);
+            } else if let Some((folder, name, why)) = self.heeded(entry, content) {
+                self.amiss_in(&folder, name, &why);
             }
             return Ok(ControlFlow::Continue(()));
         };
@@ -336,6 +377,18 @@ impl Visitor for Taker {
     fn trouble(&mut self, parts: &[OsString], why: String) {
         self.amiss(parts, &why);
     }
+}
+
+/// Why a changed manifest isn't taken.
+const CHANGED: &str = "it isn't as it was handed out: left out";
+
+/// The same lines? Git and editors may change how lines end.
+fn same_text(one: &[u8], other: &[u8]) -> bool {
+    fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let lines = text.trim_ascii_end().split(|byte| *byte == b'\n');
+        lines.map(<[u8]>::trim_ascii_end)
+    }
+    lines(one).eq(lines(other))
 }
 
 /// The way from a folder to what is in it. To the folder itself: its name.
