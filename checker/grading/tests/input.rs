@@ -479,14 +479,7 @@ fn a_class_is_a_folder_or_an_archive_of_folders_and_archives() {
     put(class.join("group/eve").join(MAIN), "eve");
     put(class.join("nothing/report.txt"), "sorry");
     put(class.join("grades.csv"), "");
-    let expected = [
-        moodle,
-        "alice",
-        "carol",
-        "group/dan",
-        "group/eve",
-        "nothing",
-    ];
+    let expected = ["Bob", "alice", "carol", "group/dan", "group/eve", "nothing"];
     let here = found(&[&class]);
     assert_eq!(names(&here), expected);
 
@@ -597,8 +590,7 @@ fn a_class_is_the_same_in_a_folder_and_in_an_archive() {
     put(class.join("finn/work.tar.xz"), "xz");
     put(class.join("grades.csv"), "");
     same(&[
-        "alice", "bob", "carol", "dan", "finn", "nobody", "xan", "yve", "zed",
-        "zoe.rar",
+        "alice", "bob", "carol", "dan", "finn", "nobody", "xan", "yve", "zed", "zoe",
     ]);
 }
 
@@ -752,6 +744,27 @@ fn of_several_arguments_each_is_part_of_the_names() {
     let there = found(&arguments);
     assert_eq!(names(&there), ["alice/work", "bob/work", "carol/other"]);
     assert_eq!(names(&found(&arguments[..1])), ["work"]);
+}
+
+/// As Moodle packs them: in folders, or as files.
+#[test]
+fn moodles_part_of_a_name_is_left_out_unless_two_people_share_the_rest() {
+    let test = fresh("moodle");
+    let class = test.join("class");
+    let file = "assignsubmission_file";
+    let zip = zip_of(&[(MAIN, b"")]);
+    put(class.join(format!("Öztürk Judy_48213_{file}_/w.zip")), &zip);
+    put(class.join(format!("Ada L._7_{file}_work.zip")), &zip);
+    put(class.join(format!("Bo_8_{file}_work.rar")), "Rar!");
+    let expected = ["Ada L.", "Bo", "Öztürk Judy"];
+    assert_eq!(names(&found(&[&class])), expected);
+    let (tgz, _) = packed(&class, "");
+    put(test.join("class.tgz"), tgz);
+    assert_eq!(names(&found(&[&test.join("class.tgz")])), expected);
+    put(class.join(format!("Ada L._9_{file}_work.zip")), &zip);
+    let both = [7, 9].map(|number| format!("Ada L._{number}_{file}_work"));
+    let expected = [both[0].as_str(), &both[1], "Bo", "Öztürk Judy"];
+    assert_eq!(names(&found(&[&class])), expected);
 }
 
 #[test]
@@ -1193,7 +1206,7 @@ fn a_damaged_archive_is_a_submission_with_a_note_and_the_others_go_on() {
         let (taken, files) = take(found, &test.join("taken"));
         match found.name.as_str() {
             "alice" => assert_eq!(files.len(), 1),
-            "bob.rar" => noted(&taken, &["bob.rar", "only .zip"]),
+            "bob" => noted(&taken, &["bob.rar: only .zip, .tar, .tar.gz and .tgz"]),
             name => {
                 assert!(files.is_empty() && taken.sources.is_empty(), "{name}");
                 noted(&taken, &["can't be read"]);

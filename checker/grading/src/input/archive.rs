@@ -28,6 +28,11 @@ pub fn stem(name: &OsStr) -> Option<&OsStr> {
     ending(name, &ENDINGS).map(OsStr::from_bytes)
 }
 
+/// The name without the ending, also if it is that of an archive that isn't read.
+pub fn any_stem(name: &OsStr) -> Option<&OsStr> {
+    stem(name).or_else(|| ending(name, &UNREAD).map(OsStr::from_bytes))
+}
+
 /// Is it an archive, but of a kind that isn't read?
 pub fn is_unread(name: &OsStr) -> bool {
     stem(name).is_none() && ending(name, &UNREAD).is_some()

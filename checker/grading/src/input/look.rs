@@ -1,7 +1,8 @@
 //! Makes candidates of what an argument leads to: one submission, or a class of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -291,13 +292,36 @@ fn candidates(
         .collect()
 }
 
-/// Without the endings of archives, and, for those whom that doesn't tell apart, with
-/// them.
+/// Without what Moodle adds to people's names, and without the endings of archives; for
+/// those whom that doesn't tell apart, with them.
 fn all_names(components: &[OsString], inner: usize) -> Vec<String> {
     let without: Parts = components.iter().map(without_ending).collect();
-    let mut all = names::trailing(&without, inner);
+    let people: Parts = without.iter().map(|name| person(name).to_owned()).collect();
+    let mut all = names::trailing(&people, inner);
+    if people != without {
+        all.extend(names::trailing(&without, inner));
+    }
     all.extend(names::trailing(components, inner));
     all
+}
+
+/// The person in a name that Moodle makes: `Ada L._48213_assignsubmission_file_`, and
+/// what they call their file behind it, if it isn't in a folder.
+fn person(name: &OsStr) -> &OsStr {
+    const SUFFIX: &[u8] = b"_assignsubmission_file";
+    let bytes = name.as_bytes();
+    let parse = || {
+        let mut windows = bytes.windows(SUFFIX.len());
+        let at = windows.position(|window| window == SUFFIX)?;
+        let rest = &bytes[at + SUFFIX.len()..];
+        let underscore = bytes[..at].iter().rposition(|byte| *byte == b'_')?;
+        let number = &bytes[underscore + 1..at];
+        let is_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+        let is_end = rest.is_empty() || rest.starts_with(b"_");
+        let person = &bytes[..underscore];
+        (is_number && is_end && !person.is_empty()).then_some(person)
+    };
+    parse().map_or(name, OsStr::from_bytes)
 }
 
 /// For each path, how many of its components it takes to tell it from the others.
@@ -336,10 +360,7 @@ fn base_components(argument: &Path, path: &Path) -> Parts {
 }
 
 fn without_ending(name: &OsString) -> OsString {
-    match archive::stem(name) {
-        Some(stem) => stem.to_owned(),
-        None => name.clone(),
-    }
+    archive::any_stem(name).unwrap_or(name).to_owned()
 }
 
 /// The same for the same place, however it was come to.
@@ -384,5 +405,28 @@ fn found(unit: Unit) -> Found {
         levels,
         folders,
         notes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moodle_adds_to_names() {
+        for (name, expected) in [
+            ("Öztürk Judy_48213_assignsubmission_file_", "Öztürk Judy"),
+            ("Öztürk Judy_48213_assignsubmission_file", "Öztürk Judy"),
+            ("A_B_1_assignsubmission_file_work", "A_B"),
+            ("A_1_assignsubmission_files", "A_1_assignsubmission_files"),
+            ("A_x_assignsubmission_file_", "A_x_assignsubmission_file_"),
+            ("A__assignsubmission_file_", "A__assignsubmission_file_"),
+            ("_1_assignsubmission_file_", "_1_assignsubmission_file_"),
+            ("assignsubmission_file_", "assignsubmission_file_"),
+            ("alice", "alice"),
+            ("", ""),
+        ] {
+            assert_eq!(person(OsStr::new(name)), expected);
+        }
     }
 }
