@@ -124,7 +124,11 @@ impl<'a> Directory<'a> {
         let full = end.u16(10)? == u16::MAX
             || size == u64::from(u32::MAX)
             || offset == u64::from(u32::MAX);
-        if full && let Some((at, end)) = end_record_64(archive, position)? {
+        let end64 = match full {
+            true => end_record_64(archive, position)?,
+            false => None,
+        };
+        if let Some((at, end)) = end64 {
             let end = Fields(&end);
             size = end.u64(40)?;
             offset = end.u64(48)?;
