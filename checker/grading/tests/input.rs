@@ -1626,18 +1626,48 @@ fn git_gives_ranges_branches_tags_commits_and_patterns() {
         let pairs = pairs.iter();
         pairs.map(|(a, b)| (a.to_string(), b.to_string())).collect()
     };
-    let short = |index: usize| &commits[index][..12];
+    let short = |index: usize| format!("{} x", &commits[index][..12]);
     assert_eq!(contents(&["main"]), map(&[("main", "three")]));
     assert_eq!(contents(&["v1"]), map(&[("v1", "two")]));
-    assert_eq!(contents(&[&commits[0]]), map(&[(short(0), "one")]));
-    assert_eq!(contents(&["main~2"]), map(&[(short(0), "one")]));
+    assert_eq!(contents(&[&commits[0]]), map(&[(&short(0), "one")]));
+    assert_eq!(contents(&["main~2"]), map(&[(&short(0), "one")]));
     assert_eq!(
         contents(&["main~2..main", "main~1..main"]),
-        map(&[(short(1), "two"), (short(2), "three")])
+        map(&[(&short(1), "two"), (&short(2), "three")])
     );
     let students = map(&[("students/alice", "three"), ("students/bob", "three")]);
     assert_eq!(contents(&["refs/heads/students/*"]), students);
     assert_eq!(contents(&["students/*"]), students);
+}
+
+#[test]
+fn a_commit_has_its_authors_name_whatever_that_is() {
+    let test = fresh("git-authors");
+    let repository = repository(&test);
+    let id = commit(&repository, "one");
+    let named = |author: &[u8]| {
+        let object = git(&repository, &["cat-file", "commit", &id]);
+        let mut object = object.into_bytes();
+        let start = object.windows(7).position(|w| w == b"author ").unwrap() + 7;
+        let end = object.iter().position(|byte| *byte == b'<').unwrap();
+        object.splice(start..end, author.iter().copied());
+        put(test.join("object"), object);
+        let object = test.join("object");
+        let write = ["hash-object", "-t", "commit", "--literally", "-w"];
+        let id = git(
+            &repository,
+            &[&write, &[object.to_str().unwrap()][..]].concat(),
+        );
+        let found = revisions(&repository, &[&id]).unwrap();
+        assert_eq!(found[0].name[..12], id[..12]);
+        found[0].name[12..].to_owned()
+    };
+    assert_eq!(named("Ada Öz ".as_bytes()), " Ada Öz");
+    assert_eq!(named(b" "), "");
+    assert_eq!(named(b"\x1b[31m "), " \u{1b}[31m");
+    assert_eq!(named(b"M\xfcller "), " M\u{fffd}ller");
+    assert_eq!(named(&[b'x'; 100_000]), "");
+    assert_eq!(named(&[b'x'; 1000]).len(), 61);
 }
 
 #[test]

@@ -25,7 +25,12 @@ struct Commit {
     id: String,
     /// The branch's or tag's whole name, if it has one.
     reference: Option<String>,
+    /// Who wrote it, as they say themselves.
+    author: String,
 }
+
+/// Characters of an author's name: it may have any number.
+const AUTHOR: usize = 60;
 
 /// The submissions that a revision, a range or a pattern of branches names.
 pub fn find(repository: &Path, revision: &str) -> Result<Vec<Candidate>> {
@@ -37,9 +42,11 @@ pub fn find(repository: &Path, revision: &str) -> Result<Vec<Candidate>> {
     } else if revision.contains(['*', '?', '[']) {
         pattern(repository, revision)?
     } else {
+        let id = resolve(repository, revision)?;
         vec![Commit {
-            id: resolve(repository, revision)?,
             reference: full_name(repository, revision)?,
+            author: author(repository, &id)?,
+            id,
         }]
     };
     let commits = commits.into_iter();
@@ -54,11 +61,31 @@ fn range(repository: &Path, revision: &str) -> Result<Vec<Commit>> {
     if commits.is_empty() {
         bail!("no commit is in the range {}", shown(revision));
     }
-    let commits = commits.into_iter().map(|id| Commit {
-        id,
-        reference: None,
+    let commits = commits.into_iter().map(|id| {
+        Ok(Commit {
+            author: author(repository, &id)?,
+            id,
+            reference: None,
+        })
     });
-    Ok(commits.collect())
+    commits.collect()
+}
+
+/// The author's name in a commit: in its header, which ends with an empty line,
+/// `author NAME <ADDRESS> TIME`.
+fn author(repository: &Path, commit: &str) -> Result<String> {
+    let mut command = git(repository);
+    command.args(["cat-file", "commit", commit]);
+    let (_running, output) = start(&mut command)?;
+    let mut header = Vec::new();
+    let mut limited = output.take(limits::HEADER);
+    limited.read_to_end(&mut header).context("read a commit")?;
+    let header = String::from_utf8_lossy(&header);
+    let mut lines = header.lines().take_while(|line| !line.is_empty());
+    let author = lines.find_map(|line| line.strip_prefix("author "));
+    let name = author.and_then(|author| author.split_once('<'));
+    let name = name.map_or("", |(name, _)| name.trim());
+    Ok(name.chars().take(AUTHOR).collect())
 }
 
 fn pattern(repository: &Path, pattern: &str) -> Result<Vec<Commit>> {
@@ -75,6 +102,7 @@ fn pattern(repository: &Path, pattern: &str) -> Result<Vec<Commit>> {
         Ok(Commit {
             id: resolve(repository, &reference)?,
             reference: Some(reference),
+            author: String::new(),
         })
     });
     commits.collect()
@@ -145,7 +173,9 @@ fn candidate(repository: &Path, commit: Commit) -> Result<Candidate> {
 fn names(commit: &Commit) -> Vec<String> {
     let Some(reference) = &commit.reference else {
         let short: String = commit.id.chars().take(12).collect();
-        return vec![short, commit.id.clone()];
+        let with_author = |id: &str| format!("{id} {}", commit.author);
+        let names = [short, commit.id.clone()];
+        return names.map(|id| with_author(&id).trim_end().into()).into();
     };
     let kinds = ["refs/heads/", "refs/tags/", "refs/remotes/"];
     let short = kinds.iter().find_map(|kind| reference.strip_prefix(kind));
