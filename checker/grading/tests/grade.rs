@@ -466,7 +466,7 @@ fn points_and_every_format() {
     let points = top.join("points.toml");
     let worth = "[levels]\n00 = 3\n03 = { points = 7, partial = false }\n";
     fs::write(&points, worth).expect("write");
-    let formats = "json,html,markdown,junit,github,exercism,gradescope,feedback";
+    let formats = "json,html,markdown,junit,csv,github,exercism,gradescope,feedback";
     let more = [
         "--points",
         text(&points),
@@ -488,6 +488,13 @@ fn points_and_every_format() {
     );
     assert!(feedback.contains("**pivot.old-root-gone**"), "{feedback}");
     assert!(!feedback.contains("dave"), "{feedback}");
+    let gradebook = fs::read_to_string(out.join("report.csv")).expect("report.csv");
+    let lines: Vec<&str> = gradebook.lines().collect();
+    let titles = r#""name","00-fork-exec","03-pivot-root","total","of""#;
+    assert_eq!(
+        lines[..3],
+        [titles, r#""alice",3,7,10,10"#, r#""bob",0,0,0,10"#]
+    );
     for format in ["exercism", "gradescope"] {
         let file = out.join(format).join("carol/results.json");
         let file = fs::read(file).expect("results.json");

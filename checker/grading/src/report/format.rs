@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::{
-    Class, exercism, feedback, github, gradescope, html, json, junit, markdown,
+    Class, csv, exercism, feedback, github, gradescope, html, json, junit, markdown,
 };
 use crate::input;
 
@@ -24,6 +24,8 @@ pub enum Format {
     Markdown,
     /// report.xml: JUnit.
     Junit,
+    /// report.csv: a gradebook.
+    Csv,
     /// GitHub's annotations on standard output, and its step summary.
     Github,
     /// exercism/NAME/results.json, version 3.
@@ -55,6 +57,7 @@ impl Format {
             Self::Html => whole("report.html", html::write),
             Self::Markdown => whole("report.md", markdown::write),
             Self::Junit => whole("report.xml", junit::write),
+            Self::Csv => whole("report.csv", csv::write),
             Self::Github => annotate(class),
             Self::Exercism => {
                 each(class, &folder.join("exercism"), RESULTS, exercism::of)

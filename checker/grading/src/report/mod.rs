@@ -5,6 +5,7 @@
 //! the `signs` of verdicts; and what many submissions have in common is counted in
 //! `tally`.
 
+pub mod csv;
 pub mod exercism;
 pub mod feedback;
 mod format;
