@@ -17,7 +17,7 @@ use crate::part::Part;
 use crate::points::Points;
 use crate::progress::Progress;
 use crate::report::signs::{Counts, Kind};
-use crate::report::{Class, Format, terminal, words};
+use crate::report::{self as reports, Class, Format, terminal, words};
 use crate::store::{Kept, Plan, Store};
 use crate::work::{self, HandedOut, Work};
 
@@ -115,9 +115,7 @@ pub fn grade(options: &Options) -> Result<ExitCode> {
         true => Format::usual(),
         false => options.format.clone(),
     };
-    for format in formats {
-        format.write(&class, &options.out)?;
-    }
+    reports::write_all(&formats, &class, &options.out)?;
     let counts = tell(&class, &options.out)?;
     let is_whole = class.head().missing.is_empty();
     Ok(status(&counts, is_whole, options))

@@ -23,7 +23,7 @@ pub mod terminal;
 pub mod text;
 pub mod words;
 
-pub use format::Format;
+pub use format::{Format, write_all};
 
 use anyhow::Result;
 use report::{Graded, GradedLevel, Machine, Submission};
