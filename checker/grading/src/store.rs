@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use report::{
     Graded, GradedLevel, Judged, LevelInfo, Machine, SCHEMA, Submission, Verdict,
@@ -154,9 +155,13 @@ impl Store {
         let file = File::create(&path)
             .with_context(|| format!("create {}", path.display()))?;
         let alone = Flock::lock(file, FlockArg::LockExclusiveNonblock);
-        let alone = alone.map_err(|(_, errno)| errno).with_context(|| {
-            format!("another `grade` is at work in {}", folder.display())
-        })?;
+        let alone = match alone {
+            Err((_, Errno::EAGAIN)) => {
+                bail!("another `grade` is at work in {}", folder.display())
+            }
+            alone => alone.map_err(|(_, errno)| errno),
+        };
+        let alone = alone.with_context(|| format!("flock {}", path.display()))?;
         Ok(Self {
             folder: folder.to_owned(),
             _alone: alone,
