@@ -12,6 +12,7 @@ use clap::Parser;
 use report::{Finding, LevelInfo, Prepared, SCHEMA, Verdict};
 
 use crate::input::{self, Found};
+use crate::levels;
 use crate::merge::merge;
 use crate::part::Part;
 use crate::points::Points;
@@ -49,8 +50,8 @@ pub struct Options {
     /// That Git repository.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     repository: PathBuf,
-    /// The levels to judge, by number or name, with commas between them. All, without
-    /// this.
+    /// The levels to judge, by number or name, or from one to another (00-03), with
+    /// commas between them. All, without this.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     levels: Vec<String>,
     /// Where results and reports go.
@@ -122,6 +123,13 @@ pub fn grade(options: &Options) -> Result<ExitCode> {
 }
 
 fn judge(options: &Options, store: &Store) -> Result<()> {
+    let checker = checker()?;
+    // Mistakes are better told now than when all is compiled, or done.
+    let all = all_levels(&checker)?;
+    let chosen = levels::chosen(&all, &options.levels).context("--levels")?;
+    if let Some(path) = &options.points {
+        Points::read(path, &all)?;
+    }
     let found = input::find(
         &options.submissions,
         options.list.as_deref(),
@@ -145,16 +153,10 @@ fn judge(options: &Options, store: &Store) -> Result<()> {
         .into_iter()
         .filter(|one| part.has(&one.name))
         .collect();
-    let checker = checker()?;
     let prepared = prepare(&checker)?;
-    let levels = chosen(&prepared.levels, &options.levels)?;
-    if let Some(path) = &options.points {
-        // Better now than when all is done.
-        Points::read(path, &prepared.levels)?;
-    }
     let mut work = Work {
         checker,
-        levels,
+        levels: chosen,
         prepared,
         limit: options.limit,
         repeat: options.repeat,
@@ -198,6 +200,15 @@ fn checker() -> Result<PathBuf> {
     }
 }
 
+/// All levels that there are.
+fn all_levels(checker: &Path) -> Result<Vec<LevelInfo>> {
+    let done = work::call(checker, "levels")
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("start {}", checker.display()))?;
+    serde_json::from_slice(&done.stdout).context("what `grader levels` says")
+}
+
 fn prepare(checker: &Path) -> Result<Prepared> {
     eprintln!("compiling what all submissions stand on …");
     let done = work::call(checker, "prepare")
@@ -209,30 +220,6 @@ fn prepare(checker: &Path) -> Result<Prepared> {
         return Err(anyhow!(AtFault));
     }
     serde_json::from_slice(&done.stdout).context("what `grader prepare` says")
-}
-
-fn chosen(all: &[LevelInfo], names: &[String]) -> Result<Vec<LevelInfo>> {
-    let one = |name: &String| {
-        let is_it = |level: &&LevelInfo| {
-            let number = level.level.trim_start_matches('0');
-            level.level == *name
-                || level.name == *name
-                || name.trim_start_matches('0') == number
-                    && name.parse::<u8>().is_ok()
-        };
-        let found = all.iter().find(is_it).cloned();
-        found.with_context(|| format!("--levels: there is no level {name:?}"))
-    };
-    match names.is_empty() {
-        true => Ok(all.to_vec()),
-        false => {
-            let chosen: Result<Vec<LevelInfo>> = names.iter().map(one).collect();
-            let mut chosen = chosen?;
-            chosen.sort_by(|one, other| one.level.cmp(&other.level));
-            chosen.dedup();
-            Ok(chosen)
-        }
-    }
 }
 
 /// Which checks hold before anybody has done anything? It also shows that levels can be

@@ -6,6 +6,7 @@
 
 mod command;
 pub mod input;
+mod levels;
 mod merge;
 mod part;
 mod points;

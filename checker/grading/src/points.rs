@@ -5,7 +5,7 @@
 //!
 //! [levels]              # 10, where nothing is said
 //! 00 = 5
-//! 07 = { points = 20, partial = false }
+//! cgroups = { points = 20, partial = false }
 //!
 //! [checks]              # how much a check weighs in its level: 1, where nothing is said
 //! "pivot.old-root-gone" = 3
@@ -16,12 +16,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::ops::Add;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use report::{Finding, Judgement, LevelInfo, Outcome, Verdict};
 use serde::Deserialize;
+
+use crate::levels;
 
 const USUAL: f64 = 10.0;
 
@@ -30,6 +33,7 @@ const USUAL: f64 = 10.0;
 #[serde(deny_unknown_fields)]
 pub struct Points {
     partial: Option<bool>,
+    /// By their numbers. In the file, by whatever names them.
     #[serde(default)]
     levels: BTreeMap<String, Worth>,
     #[serde(default)]
@@ -61,10 +65,11 @@ impl Points {
     }
 
     fn parse(text: &str, levels: &[LevelInfo]) -> Result<Self> {
-        let points: Self = toml::from_str(text)?;
-        for number in points.levels.keys() {
-            if levels.iter().all(|level| level.level != *number) {
-                bail!("there is no level {number:?}: two digits, as 05");
+        let mut points: Self = toml::from_str(text)?;
+        for (name, worth) in mem::take(&mut points.levels) {
+            let number = &levels::find(levels, &name)?.level;
+            if points.levels.insert(number.clone(), worth).is_some() {
+                bail!("level {number} is there twice, once as {name:?}");
             }
         }
         for id in points.checks.keys() {
@@ -245,7 +250,10 @@ mod tests {
         assert_eq!(earned("", "ppppc"), Some(10.0));
         assert_eq!(earned("", "ppppb"), Some(6.67), "it may have kept it busy");
         assert_eq!(earned("partial = false", "ppppb"), Some(0.0));
-        assert_eq!(earned("levels.05 = 30", "pfppf"), Some(10.0));
+        for level in ["05", "5", "a", "05-a"] {
+            let text = format!("levels.{level} = 30");
+            assert_eq!(earned(&text, "pfppf"), Some(10.0), "{level}");
+        }
         assert_eq!(earned("partial = false", "pfppp"), Some(0.0));
         assert_eq!(earned("checks = { 'a.new' = 2 }", "ppfpf"), Some(5.0));
         let own = "partial = false\nlevels.05 = { points = 3, partial = true }";
@@ -280,7 +288,7 @@ mod tests {
     fn a_file_with_a_mistake_is_refused() {
         for text in [
             "levels.06 = 1",
-            "levels.5 = 1",
+            "levels.05 = 1\nlevels.a = 1",
             "checks = { 'a.missing' = 1 }",
             "levels.05 = -1",
             "levels.05 = nan",

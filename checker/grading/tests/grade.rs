@@ -464,7 +464,7 @@ fn points_and_every_format() {
     let top = folder("formats");
     let class = small_class(&top);
     let points = top.join("points.toml");
-    let worth = "[levels]\n00 = 3\n03 = { points = 7, partial = false }\n";
+    let worth = "[levels]\nfork-exec = 3\n03 = { points = 7, partial = false }\n";
     fs::write(&points, worth).expect("write");
     let formats = "json,html,markdown,junit,csv,github,exercism,gradescope,feedback";
     let more = [
@@ -515,6 +515,7 @@ fn wrong_usage_is_2() {
         &[][..],
         &["/no/such/submission"],
         &[text(&class), "--levels", "pivto"],
+        &[text(&class), "--levels", "03-00"],
         &[text(&class), "--partition", "3/2"],
         &[text(&class), "--jobs", "0"],
         &[text(&class), "--format", "docx"],
@@ -529,6 +530,10 @@ fn wrong_usage_is_2() {
         let (output, status) = run(&all);
         assert_eq!(status, 2, "{arguments:?}: {}", stderr(&output));
         assert!(!stderr(&output).is_empty(), "{arguments:?} says nothing");
+        assert!(
+            !stderr(&output).contains("compiling"),
+            "{arguments:?}: late"
+        );
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
     let _ = fs::remove_dir_all(top);

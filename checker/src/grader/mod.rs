@@ -27,6 +27,8 @@ use ready::Ready;
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    /// Tell which levels there are, as JSON.
+    Levels,
     /// Compile what all submissions stand on, once; tell what there is, as JSON.
     Prepare,
     /// Judge what standard input orders, as JSON; a line for each level.
@@ -36,6 +38,7 @@ pub enum Action {
 /// Do one of these things.
 pub fn grader(action: &Action) -> Result<Status> {
     match action {
+        Action::Levels => say(&serde_json::to_string(&ready::levels())?),
         Action::Prepare => say(&serde_json::to_string(&ready::prepare()?)?),
         Action::Judge => {
             let order = serde_json::from_reader(std::io::stdin())

@@ -103,7 +103,7 @@ pub fn prepare() -> Result<Prepared> {
     let _ = File::open(&folder)?.set_modified(SystemTime::now());
     Ok(Prepared {
         machine: machine(ready.rustc)?,
-        levels: ALL.iter().map(|level| info(level)).collect(),
+        levels: levels(),
         fingerprint,
         folder,
     })
@@ -258,6 +258,11 @@ fn say(program: &str, arguments: &[&str], folder: &Path) -> Result<String> {
         bail!("{}: {}", shown(), String::from_utf8_lossy(&done.stderr));
     }
     Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
+}
+
+/// All levels, without what holds in them from the beginning.
+pub fn levels() -> Vec<LevelInfo> {
+    ALL.iter().map(|level| info(level)).collect()
 }
 
 fn info(level: &Level) -> LevelInfo {
