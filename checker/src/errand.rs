@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{Pid, pipe2};
 
 use crate::belt::scope;
@@ -32,6 +32,8 @@ pub fn is_one() -> bool {
 pub fn end_with_caller() {
     if is_one() {
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        // That one may block signals. Programs are to have them as usual.
+        let _ = SigSet::empty().thread_set_mask();
     }
 }
 

@@ -5,6 +5,7 @@ use std::env;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -12,7 +13,6 @@ use clap::Parser;
 use report::{Finding, LevelInfo, Prepared, SCHEMA, Verdict};
 
 use crate::input::{self, Found};
-use crate::levels;
 use crate::merge::merge;
 use crate::part::Part;
 use crate::points::Points;
@@ -21,6 +21,7 @@ use crate::report::signs::{Counts, Kind};
 use crate::report::{self as reports, Class, Format, terminal, words};
 use crate::store::{Kept, Plan, Store};
 use crate::work::{self, HandedOut, Work};
+use crate::{levels, stop};
 
 /// Judge other people's work, which may be hostile, and report on it.
 ///
@@ -182,7 +183,9 @@ fn judge(options: &Options, store: &Store) -> Result<()> {
     store.set_plan(&plan)?;
     let jobs = options.jobs.map(usize::from);
     let cpus = || available_parallelism().map_or(1, usize::from);
-    let progress = Progress::begin(found.len());
+    let progress = Arc::new(Progress::begin(found.len()));
+    let same = Arc::clone(&progress);
+    stop::say_when_stopped(move || same.stopped())?;
     work.judge_all(&found, jobs.unwrap_or_else(cpus), &|found, kept, judged| {
         progress.one_more(&words::name(&found.name), &marks(kept), judged > 0);
     })

@@ -12,6 +12,7 @@ mod part;
 mod points;
 mod progress;
 pub mod report;
+mod stop;
 mod store;
 mod work;
 

@@ -17,6 +17,8 @@ struct Counted {
     done: usize,
     /// Of those, how many had to be judged: the others took no time.
     judged: usize,
+    /// Nothing is said any more.
+    stopped: bool,
 }
 
 impl Progress {
@@ -33,6 +35,9 @@ impl Progress {
         let Ok(mut counted) = self.counted.lock() else {
             return;
         };
+        if counted.stopped {
+            return;
+        }
         counted.done += 1;
         counted.judged += usize::from(was_judged);
         let line =
@@ -44,6 +49,21 @@ impl Progress {
             true => write!(out, "\r\x1b[K{line}").and_then(|()| out.flush()),
             false => writeln!(out, "{line}  {marks}  {name}"),
         };
+    }
+
+    /// Something ends us before all is done.
+    pub fn stopped(&self) {
+        let Ok(mut counted) = self.counted.lock() else {
+            return;
+        };
+        counted.stopped = true;
+        let mut out = std::io::stderr().lock();
+        let begin = if out.is_terminal() { "\r\x1b[K" } else { "" };
+        let (done, all) = (counted.done, self.all);
+        let _ = writeln!(
+            out,
+            "{begin}stopped; the same command goes on from {done} of {all}"
+        );
     }
 }
 

@@ -291,6 +291,8 @@ struct Checker {
 impl Checker {
     fn start(program: &Path, order: &Order) -> Result<Self> {
         let mut child = call(program, "judge")
+            // What stops us isn't a fault of theirs: they end with us, and say nothing.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

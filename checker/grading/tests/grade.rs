@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -12,6 +13,8 @@ use common::{
     can_sandbox, checker, copy, folder, grade, level, root, run, skeleton, stderr,
     stdout, submissions,
 };
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 fn text(path: &Path) -> &str {
@@ -328,6 +331,91 @@ fn it_goes_on_where_it_was_killed() {
     assert_eq!(fs::read(out.join("results/bob.json")).expect("bob"), before);
     assert_eq!(verdicts(&out)[3].1, "fail");
     let _ = fs::remove_dir_all(top);
+}
+
+/// Ctrl-C: it says how far it is, ends as one that was interrupted, and nothing of it
+/// stays.
+#[test]
+fn who_stops_it_is_told_how_far_it_is() {
+    if !can_sandbox() {
+        return;
+    }
+    let top = folder("stopped");
+    let class = small_class(&top);
+    let out = top.join("out");
+    let arguments = [text(&class), "--out", text(&out), "--levels", "00,03"];
+    let stopped = grade(&arguments)
+        .args(["--jobs", "1"])
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("grade can be started");
+    let second = out.join("results/bob.json");
+    let begun = Instant::now();
+    while !second.exists() && begun.elapsed() < Duration::from_secs(120) {
+        sleep(Duration::from_millis(5));
+    }
+    let (output, status) = run(&arguments);
+    assert_eq!(status, 2);
+    let said = stderr(&output);
+    assert!(
+        said.ends_with(&format!("is at work in {}\n", out.display())),
+        "{said}"
+    );
+    let group = Pid::from_raw(i32::try_from(stopped.id()).expect("a pid"));
+    let below = descendants(stopped.id());
+    assert!(!below.is_empty());
+    killpg(group, Signal::SIGINT).expect("kill");
+    let output = stopped.wait_with_output().expect("wait");
+    assert_eq!(output.status.signal(), Some(Signal::SIGINT as i32));
+    let said = stderr(&output);
+    let last = said.lines().last().expect("a line");
+    let told =
+        (1..5).map(|n| format!("stopped; the same command goes on from {n} of 5"));
+    assert!(told.into_iter().any(|told| last == told), "{said}");
+    let begun = Instant::now();
+    while below
+        .iter()
+        .any(|one| start_of(one.0).as_ref() == Some(&one.1))
+    {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{below:?}");
+        sleep(Duration::from_millis(5));
+    }
+    // What was under way is no fault of the checker's.
+    for file in fs::read_dir(out.join("results"))
+        .expect("readdir")
+        .flatten()
+    {
+        let kept = fs::read_to_string(file.path()).expect("read");
+        assert!(!kept.contains(r#""verdict":"broken""#), "{kept}");
+    }
+    let _ = fs::remove_dir_all(top);
+}
+
+/// The processes that a process has started, and theirs: pid, and time of start.
+fn descendants(pid: u32) -> Vec<(u32, String)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    let mut all = Vec::new();
+    for task in tasks.flatten() {
+        let children = fs::read_to_string(task.path().join("children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            let child: u32 = child.parse().expect("a pid");
+            all.extend(start_of(child).map(|start| (child, start)));
+            all.extend(descendants(child));
+        }
+    }
+    all
+}
+
+/// When a process began, unless it has ended.
+fn start_of(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    (fields[0] != "Z").then(|| fields[19].to_owned())
 }
 
 /// Verdicts that change are told.
