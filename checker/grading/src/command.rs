@@ -41,11 +41,12 @@ pub struct Options {
     /// written.
     #[arg(value_name = "SUBMISSION")]
     submissions: Vec<PathBuf>,
-    /// A file that names submissions: a line is PATH, or NAME, a tab, and PATH.
+    /// A file that names submissions: a line is PATH, or NAME, a tab, and PATH. Paths
+    /// start from its folder; lines that begin with # are nothing.
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
-    /// Branches, tags, commits, ranges (A..B) or patterns (refs/heads/students/*) of a
-    /// Git repository: each commit or branch is a submission.
+    /// Branches, tags, commits, ranges (A..B) or patterns (students/*) of a Git
+    /// repository: each commit or branch is a submission.
     #[arg(long, value_name = "REVISION")]
     git: Vec<String>,
     /// That Git repository.

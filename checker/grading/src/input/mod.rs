@@ -6,7 +6,8 @@
 //! own (`folder`, `archive` with `tar` and `zip`, `git`), which shows everything it meets
 //! as an [`entry::Entry`] to a visitor: to `lookout`, which recognizes submissions, or to
 //! `take`, which writes the files that are judged. `look` makes candidates of one
-//! argument, `list` reads the list file, and `names` tells all of them apart.
+//! argument, `list` reads the list file, and `names` tells all of them apart. A class is
+//! the same in a folder and in an archive of that folder.
 
 mod archive;
 mod entry;
