@@ -94,11 +94,8 @@ impl Work<'_> {
     fn judge(&self, found: &Found) -> Result<(Kept, usize)> {
         let whose = Whose::Submission(&found.name);
         let place = self.store.workplace(whose)?;
-        let done = match found.take(
-            &self.levels,
-            &self.skeleton(),
-            &place.join("levels"),
-        ) {
+        let skeleton = self.skeleton();
+        let done = match found.take(&self.levels, &skeleton, &place.join("levels")) {
             Ok(taken) => {
                 let settled = |number: &str| self.settled(number, &taken);
                 self.judge_in(&place, whose, &taken, settled)?
@@ -116,7 +113,7 @@ impl Work<'_> {
         Ok(done)
     }
 
-    /// Where the levels are as they are handed out.
+    /// The levels as they are handed out.
     fn skeleton(&self) -> PathBuf {
         self.prepared.folder.join("skeleton/levels")
     }
@@ -124,11 +121,11 @@ impl Work<'_> {
     /// Judge the levels as they are handed out.
     pub fn judge_skeleton(&self) -> Result<HandedOut> {
         let place = self.store.workplace(Whose::Nobody)?;
+        let skeleton = self.skeleton();
         let from = self.prepared.folder.join("skeleton");
         let found = input::find(&[from], None, &[], Path::new("."))?;
         let found = found.first().context("the levels as they are handed out")?;
-        let into = place.join("levels");
-        let taken = found.take(&self.levels, &self.skeleton(), &into)?;
+        let taken = found.take(&self.levels, &skeleton, &place.join("levels"))?;
         let (kept, _) = self.judge_in(&place, Whose::Nobody, &taken, |_| None)?;
         remove(&place)?;
         Ok(HandedOut {

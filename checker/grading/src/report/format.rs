@@ -240,7 +240,7 @@ mod tests {
             .filter(|one| *one != Format::Github)
             .collect();
         write_all(&all, &sample::class(), &folder).unwrap();
-        assert_eq!(files(&folder).len(), 3 + 5 + 2 * 5);
+        assert_eq!(files(&folder).len(), 3 + 5 + 3 * 5);
 
         let (head, mut submissions) = sample::class();
         submissions.retain(|one| one.name == "bob");
