@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +13,7 @@ use common::{
     can_sandbox, checker, copy, folder, grade, level, root, run, skeleton, stderr,
     stdout, submissions,
 };
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -336,6 +337,23 @@ fn it_goes_on_where_it_was_killed() {
 /// Ctrl-C: it says how far it is, ends as one that was interrupted, and nothing of it
 /// stays.
 #[test]
+fn another_one_at_work_is_named() {
+    let top = folder("at-work");
+    let class = small_class(&top);
+    let out = top.join("out");
+    fs::create_dir(&out).expect("mkdir");
+    let lock = File::create(out.join("lock")).expect("create");
+    let _held = Flock::lock(lock, FlockArg::LockExclusive).expect("flock");
+    let (output, status) =
+        run(&[text(&class), "--out", text(&out), "--levels", "00"]);
+    assert_eq!(status, 2);
+    let said = stderr(&output);
+    let wanted = format!("is at work in {}\n", out.display());
+    assert!(said.ends_with(&wanted), "{said}");
+    let _ = fs::remove_dir_all(top);
+}
+
+#[test]
 fn who_stops_it_is_told_how_far_it_is() {
     if !can_sandbox() {
         return;
@@ -351,18 +369,11 @@ fn who_stops_it_is_told_how_far_it_is() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("grade can be started");
-    let second = out.join("results/bob.json");
+    let first = out.join("results/alice.json");
     let begun = Instant::now();
-    while !second.exists() && begun.elapsed() < Duration::from_secs(120) {
+    while !first.exists() && begun.elapsed() < Duration::from_secs(120) {
         sleep(Duration::from_millis(5));
     }
-    let (output, status) = run(&arguments);
-    assert_eq!(status, 2);
-    let said = stderr(&output);
-    assert!(
-        said.ends_with(&format!("is at work in {}\n", out.display())),
-        "{said}"
-    );
     let group = Pid::from_raw(i32::try_from(stopped.id()).expect("a pid"));
     let below = descendants(stopped.id());
     assert!(!below.is_empty());
@@ -372,7 +383,7 @@ fn who_stops_it_is_told_how_far_it_is() {
     let said = stderr(&output);
     let last = said.lines().last().expect("a line");
     let told =
-        (1..5).map(|n| format!("stopped; the same command goes on from {n} of 5"));
+        (0..5).map(|n| format!("stopped; the same command goes on from {n} of 5"));
     assert!(told.into_iter().any(|told| last == told), "{said}");
     let begun = Instant::now();
     while below
