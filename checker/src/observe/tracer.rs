@@ -163,6 +163,8 @@ impl Watch<'_> {
                 Err(_) => return None,
             };
             if !libc::WIFSTOPPED(status) {
+                // Its number may soon be another process's.
+                all.remove(&pid);
                 continue;
             }
             all.insert(pid);
@@ -179,9 +181,8 @@ impl Watch<'_> {
                 0 if signal == AT_A_CALL => {
                     if self.is_reached(pid, &mut calls) {
                         // The program last: with its end this process may end, too.
-                        all.remove(&self.program);
-                        all.into_iter().for_each(sys::kill_now);
-                        sys::kill_now(self.program);
+                        let program = all.take(&self.program);
+                        all.into_iter().chain(program).for_each(sys::kill_now);
                         return None;
                     }
                     self.let_go_on(pid, 0);
