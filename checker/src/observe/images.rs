@@ -297,9 +297,10 @@ impl Archive {
 
     fn hard_link(&mut self, path: &Path, target: &Path) -> Result<()> {
         self.parents(path)?;
-        let mut header = header(EntryType::Link, 0o755, 0);
-        self.tar.append_link(&mut header, path, target)?;
         let same = self.files[&target.display().to_string()].clone();
+        // As every tar program writes it: some unpackers set it once more.
+        let mut header = header(EntryType::Link, same.mode, 0);
+        self.tar.append_link(&mut header, path, target)?;
         self.files.insert(path.display().to_string(), same);
         Ok(())
     }
