@@ -34,7 +34,7 @@ pub use cgroup::{
 };
 pub use identity::Identity;
 pub use janitor::NO_GROUPS;
-pub use tree::{CUT, Shown, View, read_mounts, unescape};
+pub use tree::{CUT, Shown, View, hidden, read_mounts, unescape};
 pub use wire::{End, Event, Facts, Received, Start};
 
 use crate::sys;

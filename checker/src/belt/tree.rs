@@ -174,7 +174,8 @@ fn somebodys() -> Vec<PathBuf> {
     [own, sources].concat()
 }
 
-fn hidden(path: &Path) -> bool {
+/// Does the sandbox have a file system of its own there, in place of the host's?
+pub fn hidden(path: &Path) -> bool {
     OWN.iter()
         .any(|own| path.starts_with(Path::new("/").join(own)))
 }

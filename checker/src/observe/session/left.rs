@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 
 use super::listen::close_output;
 use super::{Before, ENDING, KEPT_OUTPUT, Live, Session};
-use crate::belt::End;
+use crate::belt::{End, hidden};
 use crate::evidence::{Ending, FileId, FileKind, Link, Mount, Seen};
 use crate::observe::inside::Listing;
 use crate::observe::outside;
@@ -205,10 +205,22 @@ pub(super) fn differences(before: &str, after: &str) -> Vec<String> {
             _ => {}
         }
     }
-    let gone = old.iter().filter(|(id, _)| !new.contains_key(*id));
+    let gone = old
+        .iter()
+        .filter(|(id, line)| !new.contains_key(*id) && is_within_reach(line));
     all.extend(gone.map(|(id, line)| format!("- {id} {line}")));
     all.truncate(40);
     all
+}
+
+/// Can a program unmount this? Copies of the host's mounts are locked in
+/// the sandbox. Such a one goes when the host removes the directory under its own, as
+/// Docker and podman do when a container ends: the kernel then unmounts whatever is
+/// mounted there, in every namespace.
+fn is_within_reach(line: &str) -> bool {
+    line.split(' ')
+        .nth(3)
+        .is_none_or(|point| hidden(Path::new(point)))
 }
 
 /// What is gone first, then by name.
@@ -235,4 +247,36 @@ fn file_differences(before: &Listing, after: &Listing) -> Vec<String> {
         fits
     };
     gone.chain(changed).take(200).take_while(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+
+    const BEFORE: &str = "\
+30 29 8:1 / /home ro,nodev shared:1 - ext4 /dev/sda1 rw
+31 30 0:40 / /home/me/shm ro,nodev shared:2 - tmpfs shm rw
+32 29 0:41 / /dev/shm rw shared:3 - tmpfs tmpfs rw
+";
+
+    fn without(id: &str) -> String {
+        let kept = BEFORE.lines().filter(|line| !line.starts_with(id));
+        kept.map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn the_host_takes_its_mounts_away_no_program_does() {
+        assert_eq!(differences(BEFORE, &without("31")), [""; 0]);
+        let line = "32 29 0:41 / /dev/shm rw shared:3 - tmpfs tmpfs rw";
+        assert_eq!(differences(BEFORE, &without("32")), [format!("- {line}")]);
+    }
+
+    #[test]
+    fn a_mount_that_came_or_changed_counts_everywhere() {
+        let private = BEFORE.replace("nodev shared:2", "nodev");
+        let line = "31 30 0:40 / /home/me/shm ro,nodev - tmpfs shm rw";
+        assert_eq!(differences(BEFORE, &private), [format!("~ {line}")]);
+        let line = "31 30 0:40 / /home/me/shm ro,nodev shared:2 - tmpfs shm rw";
+        assert_eq!(differences(&without("31"), BEFORE), [format!("+ {line}")]);
+    }
 }
