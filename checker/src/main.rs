@@ -71,7 +71,8 @@ enum Command {
         which: Which,
         /// Run the command beside the container instead of in it, or a shell: in the
         /// seat belt, as the level's caller. There level-NN (with --solution:
-        /// solution-NN, with --mistake: mistake-NN) is a command.
+        /// solution-NN, with --mistake: mistake-NN, with --bin: its file's name) is a
+        /// command.
         #[arg(long)]
         outside: bool,
         /// Don't say what is run.
@@ -290,6 +291,7 @@ fn try_level(
             let status = commands::try_level::try_level(
                 &program,
                 level.contained,
+                &which.check(level),
                 (outside, quiet),
                 arguments,
             )?;

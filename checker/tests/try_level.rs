@@ -60,6 +60,11 @@ struct Screen {
 impl Screen {
     /// Begin `try LEVEL --solution` on a new terminal of 24 lines and 80 columns.
     fn open(level: &str, arguments: &[&str]) -> Self {
+        Self::run(&[&["try", level, "--solution"], arguments].concat())
+    }
+
+    /// The same with any command of the checker's.
+    fn run(arguments: &[&str]) -> Self {
         let size = Winsize {
             ws_row: 24,
             ws_col: 80,
@@ -71,7 +76,7 @@ impl Screen {
         let mut session = Command::new("setsid");
         session.args(["--ctty", "sh", "-c", SESSION, "sh"]);
         session.arg(env!("CARGO_BIN_EXE_checker"));
-        session.args(["try", level, "--solution"]).args(arguments);
+        session.args(arguments);
         prepare(&mut session);
         session.stdin(end()).stdout(end()).stderr(end());
         Self {
@@ -412,4 +417,35 @@ fn outside_the_level_is_a_command() {
         "{errors}"
     );
     assert_eq!(output.status.code(), Some(3), "{errors}");
+}
+
+/// A runtime in another language, by hand: it is a command outside, too.
+#[test]
+fn any_executable_can_be_tried() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtimes");
+    let program = format!("{folder}/fork_exec.sh");
+    let output = |arguments: &[&str]| {
+        let mut checker = Command::new(env!("CARGO_BIN_EXE_checker"));
+        prepare(&mut checker);
+        checker.args(["try", "00", "--bin", &program]);
+        let output = checker.args(arguments).output().expect("run");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(7), "{errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(output(&["--", "sh", "-c", "echo in; exit 7"]), "in\n");
+    let script = "fork_exec.sh run -- sh -c 'echo by name; exit 7'";
+    assert_eq!(
+        output(&["--outside", "--", "sh", "-c", script]),
+        "by name\n"
+    );
+}
+
+#[test]
+fn a_program_that_does_nothing_is_to_be_checked() {
+    let mut screen = Screen::run(&["try", "04", "--bin", "/bin/true"]);
+    screen.wait(
+        "no shell has answered: cargo checker check 04 --bin /bin/true tells more",
+    );
+    screen.wait("status=0;");
 }

@@ -51,7 +51,7 @@ fn fasten(mut fit: Fit) -> Result<Belt> {
 
 /// Run `program` by hand, with `arguments`: `run` and its options, or the command to
 /// run in the container; none, for a shell. `contained` says whether the level has
-/// images yet. With `outside`, the arguments are a command for the program's caller;
+/// images yet, `check` what judges the same program. With `outside`, the arguments are a command for the program's caller;
 /// with `quiet`, it isn't said what is run.
 /// Returns the status to leave with: the program's own, or 128+n when
 /// signal n ended it.
@@ -61,6 +61,7 @@ fn fasten(mut fit: Fit) -> Result<Belt> {
 pub fn try_level(
     program: &Program,
     contained: bool,
+    check: &str,
     (outside, quiet): (bool, bool),
     arguments: &[OsString],
 ) -> Result<i32> {
@@ -93,7 +94,7 @@ pub fn try_level(
         false => &program.name,
         true => "the command outside",
     };
-    let (status, remark) = leave.explain(name, &line);
+    let (status, remark) = leave.explain(name, &line, check);
     if let Some(remark) = remark {
         eprintln!("{remark}");
     }
@@ -233,8 +234,9 @@ fn start_outside(program: &Program, line: &CommandLine) -> Start {
 fn environment(program: &Program, contained: bool) -> Vec<Vec<u8>> {
     let home = if contained { "/root" } else { "/tmp" };
     let usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let folder = program.path.parent().unwrap_or(&program.path).display();
     let mut all: Vec<Vec<u8>> = [
-        format!("PATH=/workshop/bin:{usual}"),
+        format!("PATH={folder}:{usual}"),
         format!("HOME={home}"),
         // For shells that no file gives a prompt. The image `base` has a better one.
         format!("PS1=({}) $PWD # ", program.name),
@@ -298,12 +300,14 @@ enum Leave {
 
 impl Leave {
     /// The checker's exit status, and a line to print.
-    fn explain(&self, name: &str, line: &CommandLine) -> (i32, Option<String>) {
-        let number = name.rsplit('-').next().unwrap_or(name);
+    fn explain(
+        &self,
+        name: &str,
+        line: &CommandLine,
+        check: &str,
+    ) -> (i32, Option<String>) {
         let hint = match line.shell {
-            true => format!(
-                ", and no shell has answered: cargo checker check {number} tells more"
-            ),
+            true => format!(", and no shell has answered: {check} tells more"),
             false => String::new(),
         };
         match *self {

@@ -1,12 +1,13 @@
-//! Whose program a command runs: the learner's, the finished one, or the finished one
-//! with a mistake.
+//! Whose program a command runs: the learner's, the finished one, the finished one
+//! with a mistake, or any executable.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::check::{level_program, unjudged};
+use super::check::{level_program, own_program, unjudged};
 use crate::author::variations;
 use crate::judge::{Level, Outcome};
 use crate::observe::Program;
@@ -20,6 +21,9 @@ pub struct Which {
     /// Use the finished level with this mistake: a name from checker/variations.
     #[arg(long, value_name = "NAME", conflicts_with = "solution")]
     pub mistake: Option<String>,
+    /// Use this executable instead: any language, if it keeps the contract.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["solution", "mistake"])]
+    pub bin: Option<PathBuf>,
 }
 
 /// What became of a program that is to be run.
@@ -32,8 +36,12 @@ pub enum Built {
 impl Which {
     /// Build the level's program. `limit`: how long a run of it may take.
     ///
-    /// Errors: no project around, no such mistake, or cargo can't be started.
+    /// Errors: no project around, no such mistake, no such executable, or cargo can't be
+    /// started.
     pub fn build(&self, level: &'static Level, limit: Duration) -> Result<Built> {
+        if let Some(path) = &self.bin {
+            return Ok(Built::Program(own_program(path, limit)?));
+        }
         if let Some(name) = &self.mistake {
             return mistaken(level, name, limit);
         }
@@ -46,6 +54,17 @@ impl Which {
         let mut builds = workspace::build(&root, std::slice::from_ref(&package))?;
         let build = builds.remove(&package).context("no build")?;
         Ok(program(level, &package, build, limit))
+    }
+
+    /// The command that judges the same program.
+    pub fn check(&self, level: &Level) -> String {
+        let choice = match (&self.bin, &self.mistake) {
+            (Some(path), _) => format!(" --bin {}", path.display()),
+            (None, Some(name)) => format!(" --mistake {name}"),
+            (None, None) if self.solution => " --solutions".into(),
+            (None, None) => String::new(),
+        };
+        format!("cargo checker check {}{choice}", level.number)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::check::{excuse, find, no_verdict, own_program, prepare, unjudged};
+use super::check::{excuse, find, no_verdict, prepare, unjudged};
 use super::which::{Built, Which};
 use crate::judge::{Judgement, Level, Outcome, Verdict};
 use crate::observe::{Program, observe};
@@ -23,9 +23,6 @@ pub struct Options {
     pub level: String,
     #[command(flatten)]
     pub which: Which,
-    /// This executable instead: any language, if it keeps the contract.
-    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["solution", "mistake"])]
-    bin: Option<PathBuf>,
     /// Write the picture into this file, as SVG, instead of printing it.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -48,12 +45,9 @@ pub enum Drawn {
 pub fn xray(options: &Options) -> Result<Status> {
     let level = find(&options.level)?;
     prepare(&[level]);
-    let drawn = match &options.bin {
-        Some(path) => draw(level, &own_program(path, LIMIT)?),
-        None => match options.which.build(level, LIMIT)? {
-            Built::Program(program) => draw(level, &program),
-            Built::Nothing(outcome) => Drawn::Nothing(outcome),
-        },
+    let drawn = match options.which.build(level, LIMIT)? {
+        Built::Program(program) => draw(level, &program),
+        Built::Nothing(outcome) => Drawn::Nothing(outcome),
     };
     match drawn {
         Drawn::Picture(picture, _) => show(&picture, options),
