@@ -8,7 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use common::{
-    can_sandbox, cannot, failures, has, lacks, levels, root, run, stderr, stdout,
+    can_sandbox, cannot, failures, go_cache, has, lacks, levels, root, run, stderr,
+    stdout,
 };
 
 const ALL: [&str; 10] = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09"];
@@ -81,15 +82,35 @@ fn runtime(name: &str) -> PathBuf {
 
 /// Compile a runtime that is written in C.
 fn compiled(name: &str) -> PathBuf {
-    let program =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name.replace(".c", "-c"));
-    let status = Command::new("cc")
-        .args(["-O1", "-Wall", "-o"])
-        .arg(&program)
-        .arg(runtime(name))
-        .status();
-    assert!(status.is_ok_and(|status| status.success()), "cc {name}");
+    let program = temporary(&name.replace(".c", "-c"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O1", "-Wall", "-o"]).arg(&program);
+    succeeds(compiler.arg(runtime(name)));
     program
+}
+
+/// Compile a runtime in Go: a file, or a folder, which is a module.
+fn compiled_by_go(name: &str) -> PathBuf {
+    let program = temporary(&name.replace(".go", "-go"));
+    let source = runtime(name);
+    let mut compiler = Command::new("go");
+    compiler.args(["build", "-o"]).arg(&program);
+    compiler.env("GOCACHE", go_cache());
+    match source.is_dir() {
+        true => compiler.current_dir(source),
+        false => compiler.arg(source),
+    };
+    succeeds(&mut compiler);
+    program
+}
+
+fn temporary(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn succeeds(command: &mut Command) {
+    let status = command.status();
+    assert!(status.is_ok_and(|status| status.success()), "{command:?}");
 }
 
 #[test]
@@ -138,6 +159,32 @@ fn programs_in_c_pass() {
     if can_sandbox() {
         passes(&compiled("fork_exec.c"), &["00"]);
         passes(&compiled("container.c"), &ALL[..8]);
+    }
+}
+
+#[test]
+fn programs_in_go_pass() {
+    if can_sandbox() && (has("go") || cannot("there is no go")) {
+        passes(&compiled_by_go("fork_exec.go"), &["00"]);
+        passes(&compiled_by_go("container-go"), &ALL);
+    }
+}
+
+/// Zig is in few distributions: it is judged where somebody has brought it.
+#[test]
+fn a_program_in_zig_passes() {
+    if !has("zig") {
+        eprintln!("skipped: there is no zig");
+    } else if can_sandbox() {
+        let program = temporary("fork_exec-zig");
+        let mut compiler = Command::new("zig");
+        compiler
+            .args(["build-exe", "-lc"])
+            .arg(runtime("fork_exec.zig"));
+        compiler.arg(format!("-femit-bin={}", program.display()));
+        compiler.env("ZIG_GLOBAL_CACHE_DIR", temporary("zig-cache"));
+        succeeds(compiler.current_dir(temporary("")));
+        passes(&program, &["00"]);
     }
 }
 

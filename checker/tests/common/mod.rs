@@ -173,6 +173,11 @@ pub fn build_of_copies() -> (PathBuf, Flock<File>) {
     (folder.join("target"), lock)
 }
 
+/// Where Go keeps what it has compiled: its standard library takes a minute.
+pub fn go_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache")
+}
+
 /// Is a program to be found in PATH?
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

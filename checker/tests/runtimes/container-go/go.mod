@@ -1,0 +1,3 @@
+module example.org/container
+
+go 1.19
