@@ -1,6 +1,7 @@
 /* fork_exec run -- CMD [ARG...]
  *
- * Level 00 in C: fork, exec, wait. Build with `cc fork_exec.c`.
+ * Level 00 in C: fork, exec, wait. levels/OTHER-LANGUAGES.md says how to build and
+ * to check it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
