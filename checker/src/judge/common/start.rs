@@ -10,14 +10,9 @@ pub fn starts(evidence: &Evidence) -> Finding {
     let run = evidence.run("look");
     let wanted = "the command is started";
     if let Some(errno) = &run.refused {
-        return fail(
-            run,
-            wanted,
-            format!("execve of the program itself: {errno}"),
-            "The program is not an executable file, or its interpreter (the #! line) is not there. Inside the sandbox the host's files are read-only, and other people's private folders are closed.",
-            "Make it executable (chmod +x), check its first line, and keep it in a folder that it may enter.",
-            "man 2 execve",
-        );
+        let (likely, next) = refused(errno);
+        let saw = format!("execve of the program itself: {errno}");
+        return fail(run, wanted, saw, likely, next, "man 2 execve");
     }
     if let Some(seen) = &run.seen {
         if !seen.namespaces.is_empty() {
@@ -117,6 +112,24 @@ pub fn starts(evidence: &Evidence) -> Finding {
         _ => "man 2 execve",
     };
     fail(run, wanted, words(run), likely, next, more)
+}
+
+/// Why the kernel doesn't execute the program, and what to do.
+fn refused(errno: &str) -> (&'static str, &'static str) {
+    match errno {
+        "ENOENT" => (
+            "The program is there, but not the interpreter that it needs: the one in its #! line, or its dynamic linker. A line that ends as on Windows, in CR LF, names one with a CR at the end of its name.",
+            "Look at the first line with `head -n 1 PROGRAM | od -c`; of an executable, `ldd PROGRAM` tells the rest.",
+        ),
+        "ENOEXEC" => (
+            "It is an executable file by its mode, but no program: neither a script with a #! line, nor an executable of this machine's kind.",
+            "A script's first two bytes are #!, followed by the interpreter's path. Of everything else, name the compiled program, not its source.",
+        ),
+        _ => (
+            "The program is not an executable file, or it is in a folder that the sandbox can't enter: the host's files are read-only in there, and other people's private folders are closed.",
+            "Make it executable (chmod +x), and keep it in a folder that it may enter. `file PROGRAM` tells whether a compiler has made a program of it.",
+        ),
+    }
 }
 
 /// A command that is there does what it is told, if it can read it.

@@ -382,7 +382,7 @@ fn arguments(evidence: &Evidence) -> Finding {
         &format!("the arguments {}", show(ARGUMENTS)),
         show(&got),
         likely,
-        "Keep arguments as OsString from the command line to exec. On Linux an argument is bytes, not text.",
+        "On Linux an argument is bytes, not text. Keep each one as it is from the command line to exec: in Rust as OsString.",
         "man 2 execve",
     )
 }
@@ -447,7 +447,7 @@ fn environment_of(run: &Run, seen: &Seen) -> Finding {
             wanted,
             "all, but not RUBBER_CRAB_BYTES=\\xff\\xfe=x as it was",
             "The environment went through String: what isn't UTF-8 was dropped or replaced.",
-            "Use an exec that keeps the environment (execvp), or copy it as OsString (std::env::vars_os).",
+            "Use an exec that keeps the environment (execvp), or copy it as bytes (in Rust: std::env::vars_os).",
             "man 7 environ",
         );
     }
@@ -621,7 +621,7 @@ fn exit_status(evidence: &Evidence) -> Finding {
             ),
             Ending::Exited(1) => (
                 "Every status but 0 becomes 1: a success/failure flag is passed on instead of the number.",
-                "Pass the number on: ExitCode::from(status).",
+                "Pass the number on (in Rust: ExitCode::from(status)).",
             ),
             _ if run.stderr.contains("ECHILD")
                 || run.stderr.contains("No child process") =>
@@ -682,6 +682,10 @@ fn signal_status(evidence: &Evidence) -> Finding {
             Ending::Exited(101) => (
                 "The runtime panicked: a killed process has no exit code to unwrap.",
                 "Handle both ends that waitpid reports: exited, and killed by a signal.",
+            ),
+            Ending::Exited(status) if status == 256 - signal => (
+                "The signal's number with a minus is used as the exit status, as Python's subprocess returns it: a status is one byte, and the caller sees 256 less the number.",
+                "Report the signal as an exit status: 128 + its number.",
             ),
             Ending::Exited(255) => (
                 "-1 is used for \"no exit status\"; the caller sees 255.",
