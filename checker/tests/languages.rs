@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{can_sandbox, cannot, checker, go_cache, has, root};
+use common::{can_sandbox, cannot, checker, go_cache, has, root, run, stdout};
 use console::{commands, difference};
 
 /// The kinds of blocks that are recipes, and how their sources' names end.
@@ -118,6 +118,16 @@ fn its_links_lead_to_files() {
     let files = links.filter(|link| !link.starts_with('#'));
     for link in files {
         assert!(levels.join(link).exists(), "a link to {link}");
+    }
+}
+
+/// The others are written in Rust.
+#[test]
+fn a_failure_points_to_the_first_hints() {
+    if can_sandbox() {
+        let (output, _) = run(&["check", "00", "--bin", "/bin/true"]);
+        let text = stdout(&output);
+        assert!(text.contains("cargo checker hint 00 1 "), "{text}");
     }
 }
 

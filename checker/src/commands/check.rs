@@ -101,6 +101,7 @@ pub fn check(options: &Options) -> Result<Status> {
         let style = terminal::Style {
             width: crate::status::width(),
             verbose: options.verbose,
+            any_language: options.bin.is_some(),
         };
         for outcome in &outcomes {
             say(&terminal::outcome(outcome, style));
@@ -290,6 +291,7 @@ pub fn excuse(outcome: &Outcome) -> Status {
     let style = terminal::Style {
         width: crate::status::width(),
         verbose: false,
+        any_language: false,
     };
     say(&terminal::outcome(outcome, style));
     match outcome.verdict {

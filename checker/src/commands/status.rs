@@ -41,6 +41,7 @@ pub fn status() -> Result<Status> {
     let style = terminal::Style {
         width: width(),
         verbose: false,
+        any_language: false,
     };
     let cannot =
         |outcome: &Outcome| matches!(outcome.verdict, Verdict::Cannot { .. });

@@ -225,6 +225,7 @@ fn show(variation: &Variation, outcome: &Outcome) -> Shown {
         // Numbers of many lengths would wrap differently from run to run.
         width: 1000,
         verbose: true,
+        any_language: false,
     };
     Shown {
         level: variation.level.number.into(),

@@ -14,6 +14,8 @@ pub struct Style {
     pub width: usize,
     /// Every failure in full, not only the first.
     pub verbose: bool,
+    /// The program may be in any language: of the hints, the first ones name no Rust.
+    pub any_language: bool,
 }
 
 /// One level's outcome.
@@ -48,7 +50,7 @@ pub fn outcome(outcome: &Outcome, style: Style) -> String {
         told += usize::from(matches!(check.finding, Finding::Fail(_)));
         match &check.finding {
             Finding::Waits { on } if !style.verbose => waiting.push(on.as_str()),
-            _ => judgement(&mut out, &outcome.level, check, in_full, style.width),
+            _ => judgement(&mut out, &outcome.level, check, in_full, style),
         }
     }
     waiting.sort_unstable();
@@ -118,8 +120,9 @@ fn judgement(
     level: &str,
     check: &Judgement,
     in_full: bool,
-    width: usize,
+    style: Style,
 ) {
+    let width = style.width;
     let Judgement { id, claim, finding } = check;
     let claim = wrapped(claim, width);
     let _ = match finding {
@@ -158,7 +161,8 @@ fn judgement(
         ] {
             part(out, name, text, width);
         }
-        let more = format!("cargo checker hint {level}   ·   {more}");
+        let step = if style.any_language { " 1" } else { "" };
+        let more = format!("cargo checker hint {level}{step}   ·   {more}");
         part(out, "more", &more, width);
     }
 }

@@ -178,6 +178,7 @@ pub fn verdict(outcome: &Outcome, columns: usize, in_full: bool) -> Vec<String> 
     let style = Style {
         width: columns.clamp(40, 110),
         verbose: in_full,
+        any_language: false,
     };
     let holds = |check: &&Judgement| check.finding == Finding::Pass;
     let mut failing = outcome.clone();
