@@ -67,6 +67,10 @@ pub struct Machine {
 /// In place of an outcome: the command said that it was done, and it isn't.
 pub const NOT_SEEN: &str = "nothing of that is to be seen";
 
+/// Likewise: the command was told to do it, and didn't say how that went; or was never
+/// told.
+pub const NO_ANSWER: &str = "no answer";
+
 /// One run of the program, from the caller's side.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Run {
@@ -133,6 +137,13 @@ pub struct Run {
     /// It, or one that ran beside it, was.
     #[serde(default)]
     pub beside_killed: bool,
+}
+
+impl Run {
+    /// What came of an act: `ok`, an errno's name, or what the act says.
+    pub fn outcome(&self, act: &str) -> &str {
+        self.acts.get(act).map_or(NO_ANSWER, String::as_str)
+    }
 }
 
 /// Another call of the program: `pause ID`.

@@ -24,7 +24,7 @@ pub use start::{names_no_call, starts};
 pub use together::two_at_once;
 pub use words::{ending, first_of, show_file, words};
 
-use crate::evidence::{Ending, Evidence, Run, Seen};
+use crate::evidence::{Ending, Evidence, NO_ANSWER, Run, Seen};
 use crate::judge::{Finding, fail, waits};
 use crate::text::lines;
 
@@ -51,8 +51,7 @@ pub fn cut_short(evidence: &Evidence) -> Finding {
 
 /// Was this run stopped before its command could answer? Then nothing is known.
 pub fn unanswered(run: &Run, act: &str) -> bool {
-    let answer = run.acts.get(act).map_or("no answer", String::as_str);
-    run.end.was_stopped() && answer == "no answer"
+    run.end.was_stopped() && run.outcome(act) == NO_ANSWER
 }
 
 /// A run that differs from others like it.

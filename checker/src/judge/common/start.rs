@@ -1,7 +1,7 @@
 //! Does the command start? Everything else waits for this.
 
 use super::words::words;
-use crate::evidence::{Ending, Evidence, Run, Seen};
+use crate::evidence::{Ending, Evidence, NO_ANSWER, Run, Seen};
 use crate::judge::{Finding, fail};
 use crate::text::lines;
 
@@ -134,7 +134,7 @@ fn refused(errno: &str) -> (&'static str, &'static str) {
 
 /// A command that is there does what it is told, if it can read it.
 fn answers(run: &Run, seen: &Seen) -> Finding {
-    let silent = run.acts.values().any(|outcome| outcome == "no answer");
+    let silent = run.acts.values().any(|outcome| outcome == NO_ANSWER);
     let input = seen.descriptors.iter().find(|open| open.number == 0);
     if !silent || input.is_some_and(|open| open.callers == Some(0)) {
         return Finding::Pass;

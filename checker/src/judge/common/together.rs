@@ -2,7 +2,7 @@
 
 use super::words::words;
 use super::{odd, seen};
-use crate::evidence::{Ending, Evidence};
+use crate::evidence::{Ending, Evidence, NO_ANSWER};
 use crate::judge::{Finding, fail, waits};
 
 /// Two containers run at once and don't meet.
@@ -46,17 +46,16 @@ pub fn two_at_once(evidence: &Evidence, starts: &str) -> Finding {
             "man 3 mkdtemp",
         );
     }
-    if two.acts.values().any(|outcome| outcome == "no answer") {
+    if two.acts.values().any(|outcome| outcome == NO_ANSWER) {
         return waits(starts);
     }
-    let read = two.acts.get("read /etc/written").map(String::as_str);
-    if read != Some("ENOENT") {
+    let read = two.outcome("read /etc/written");
+    if read != "ENOENT" {
         return fail(
             two,
             "what one container writes, the other doesn't see",
             format!(
-                "the second container reads the first one's /etc/written: {}",
-                read.unwrap_or("no answer")
+                "the second container reads the first one's /etc/written: {read}"
             ),
             "The two containers share files: one directory for both, or hard links to the same files.",
             "Unpack the image for each container into a directory of its own.",

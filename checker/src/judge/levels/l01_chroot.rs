@@ -440,15 +440,12 @@ fn fresh(evidence: &Evidence) -> Finding {
             "man 2 link",
         );
     }
-    match run.acts.get("read /etc/written").map(String::as_str) {
-        Some("ENOENT") => Finding::Pass,
+    match run.outcome("read /etc/written") {
+        "ENOENT" => Finding::Pass,
         read => fail(
             run,
             "a new container has the image's files and no others",
-            format!(
-                "/etc/written, which an earlier container wrote: {}",
-                read.unwrap_or("no answer")
-            ),
+            format!("/etc/written, which an earlier container wrote: {read}"),
             "The directory of an earlier container was used again.",
             "Unpack the image into a new directory for each container.",
             "man 3 mkdtemp",

@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 
-use crate::evidence::{Evidence, FileKind, Mount, Run, Seen};
+use crate::evidence::{Evidence, FileKind, Mount, NO_ANSWER, Run, Seen};
 use crate::judge::clues::{Clue, leaked, starts_with, unless_leaked};
 use crate::judge::common::{
     self, failing, first_of, is_callers, is_own, mount_at, mount_of, quiet, seen,
@@ -620,11 +620,11 @@ pub fn devices(evidence: &Evidence, starts: &str) -> Finding {
     if unanswered(run, "devices") {
         return waits("mounts.two-at-once");
     }
-    let used = run.acts.get("devices").map_or("no answer", String::as_str);
+    let used = run.outcome("devices");
     if used.starts_with(wanted) {
         return Finding::Pass;
     }
-    if used == "no answer" {
+    if used == NO_ANSWER {
         return waits(starts);
     }
     fail(
@@ -747,7 +747,7 @@ pub fn pts(evidence: &Evidence, starts: &str) -> Finding {
     if unanswered(run, "terminal") {
         return waits("mounts.two-at-once");
     }
-    let opened = run.acts.get("terminal").map_or("no answer", String::as_str);
+    let opened = run.outcome("terminal");
     if link.is_some() && opened != "ok" {
         return fail(
             run,

@@ -7,7 +7,7 @@ use super::l02_mount_ns::{
     self, descriptor_links, devices, failures, host_as_before, mounted,
     private_mounts, pts, same_namespace, two_at_once,
 };
-use crate::evidence::{Evidence, FileKind, Mount, Seen};
+use crate::evidence::{Evidence, FileKind, Mount, NO_ANSWER, Seen};
 use crate::judge::clues::{Clue, leaked, starts_with};
 use crate::judge::common::{
     failing, first_of, is_own, quiet, seen, show, two_containers, unanswered,
@@ -503,11 +503,8 @@ fn break_out(evidence: &Evidence) -> Finding {
     if let Err(waits) = seen(run, STARTS) {
         return waits;
     }
-    let outcome = run
-        .acts
-        .get("break-out")
-        .map_or("no answer", String::as_str);
-    if !outcome.starts_with("reached") && outcome != "no answer" {
+    let outcome = run.outcome("break-out");
+    if !outcome.starts_with("reached") && outcome != NO_ANSWER {
         return Finding::Pass;
     }
     for (id, finding) in [
@@ -522,7 +519,7 @@ fn break_out(evidence: &Evidence) -> Finding {
     if unanswered(run, "break-out") {
         return waits("pivot.two-at-once");
     }
-    if outcome == "no answer" {
+    if outcome == NO_ANSWER {
         return waits(STARTS);
     }
     fail(

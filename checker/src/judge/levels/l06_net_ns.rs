@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::evidence::{Evidence, Link, Seen};
+use crate::evidence::{Evidence, Link, NO_ANSWER, Seen};
 use crate::judge::clues::{Clue, starts_with};
 use crate::judge::common::{
     self, container_checks, failing, first_of, is_callers, is_own, mount_at, seen,
@@ -267,12 +267,12 @@ fn reachable(evidence: &Evidence, name: &str) -> Result<(), Finding> {
     if unanswered(run, LISTEN) {
         return Err(waits("net.two-at-once"));
     }
-    let did = run.acts.get(LISTEN).map_or("no answer", String::as_str);
+    let did = run.outcome(LISTEN);
     let six = !evidence.machine.ipv6 || did.contains("::1:ok");
     if did.contains("127.0.0.1:ok") && six {
         return Ok(());
     }
-    if did == "no answer" {
+    if did == NO_ANSWER {
         return Err(waits(STARTS));
     }
     Err(fail(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::evidence::{Ending, Evidence, Grouped, Run, Seen};
+use crate::evidence::{Ending, Evidence, Grouped, NO_ANSWER, Run, Seen};
 use crate::judge::clues::{Clue, explained, starts_with};
 use crate::judge::common::{
     self, container_checks, failing, first_of, groups_gone, is_callers_group, least,
@@ -752,7 +752,8 @@ fn memory_holds(evidence: &Evidence) -> Finding {
     }
     let wanted =
         "with 64 MiB, a command that uses 128 MiB is killed: exit status 137";
-    if let Some(ate) = greedy.acts.get("eat").filter(|ate| *ate != "no answer") {
+    let ate = greedy.outcome("eat");
+    if ate != NO_ANSWER {
         return fail(
             greedy,
             wanted,
@@ -782,20 +783,14 @@ fn memory_holds(evidence: &Evidence) -> Finding {
             "man 7 cgroups, man 2 waitpid",
         );
     }
-    let motd = neighbour.acts.get("read /etc/motd").map(String::as_str);
-    if neighbour.end == Ending::Exited(0)
-        && motd.is_some_and(|text| text.starts_with("Rubber Crab"))
-    {
+    let motd = neighbour.outcome("read /etc/motd");
+    if neighbour.end == Ending::Exited(0) && motd.starts_with("Rubber Crab") {
         return Finding::Pass;
     }
     fail(
         neighbour,
         "another container that runs at the same time goes on",
-        format!(
-            "its own /etc/motd: {}\n{}",
-            motd.unwrap_or("no answer"),
-            words(neighbour)
-        ),
+        format!("its own /etc/motd: {motd}\n{}", words(neighbour)),
         "The other one's limit has cost this container its life; or the start or the end of another takes it for one that was left behind.",
         "Give each container a group of its own. Before you clear away another's group, make sure that its runtime is gone: a lock that the runtime holds (flock) tells.",
         "man 7 cgroups",
@@ -810,7 +805,7 @@ fn pids_hold(evidence: &Evidence) -> Finding {
     if pids(evidence) != Finding::Pass {
         return waits(PIDS);
     }
-    let said = run.acts.get("fork").map_or("no answer", String::as_str);
+    let said = run.outcome("fork");
     let full = run.looks.get("full").and_then(|seen| tree_of(seen, "pids"));
     // In the group that has the limit: one above it may hold others, too.
     let current = full.and_then(|tree| {

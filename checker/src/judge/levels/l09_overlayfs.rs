@@ -4,7 +4,8 @@ use nix::errno::Errno;
 
 use super::l08_cgroups_cpu;
 use crate::evidence::{
-    Ending, Evidence, FileFact, FileId, FileKind, NOT_SEEN, Overlay, Run, Seen,
+    Ending, Evidence, FileFact, FileId, FileKind, NO_ANSWER, NOT_SEEN, Overlay, Run,
+    Seen,
 };
 use crate::judge::clues::{Clue, leaked, starts_with};
 use crate::judge::common::{
@@ -449,7 +450,7 @@ fn changes(evidence: &Evidence) -> Finding {
         Ok((_, overlay)) => overlay,
         Err(waits) => return waits,
     };
-    let outcome = |act: &str| run.acts.get(act).map_or("no answer", String::as_str);
+    let outcome = |act: &str| run.outcome(act);
     let problem = |act: &str, outcome: &str, likely: &str, next: &str| {
         fail(
             run,
@@ -462,7 +463,7 @@ fn changes(evidence: &Evidence) -> Finding {
     };
     for act in DONE {
         let outcome = outcome(act);
-        if outcome == "no answer" {
+        if outcome == NO_ANSWER {
             return waits(STARTS);
         }
         if outcome == NOT_SEEN {
@@ -486,7 +487,7 @@ fn changes(evidence: &Evidence) -> Finding {
         }
     }
     let whole = outcome("delete /opt");
-    if whole == "no answer" {
+    if whole == NO_ANSWER {
         return waits(STARTS);
     }
     if whole == "ok" || evidence.machine.user_attributes || overlay.user_attributes {
@@ -900,10 +901,7 @@ fn new_image(evidence: &Evidence) -> Finding {
     if let Err(waits) = seen(run, STARTS) {
         return waits;
     }
-    let motd = run
-        .acts
-        .get("read /etc/motd")
-        .map_or("no answer", String::as_str);
+    let motd = run.outcome("read /etc/motd");
     if motd.starts_with(OTHER_MOTD.trim_end()) {
         return Finding::Pass;
     }

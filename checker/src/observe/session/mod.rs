@@ -32,7 +32,9 @@ use super::outside::{self, Own};
 use super::plan::{Image, Moment, Plan, Step};
 use super::tracer::Tracer;
 use crate::belt::{Belt, End, Fit, Tree};
-use crate::evidence::{Call, FileFact, FileId, Machine, NOT_SEEN, Run, Seen};
+use crate::evidence::{
+    Call, FileFact, FileId, Machine, NO_ANSWER, NOT_SEEN, Run, Seen,
+};
 use crate::probe::Act;
 use crate::sys;
 use crate::text::escape;
@@ -505,12 +507,12 @@ impl Session {
         let live = &mut lives[index];
         let mut outcome = match live.reports.get(known) {
             Some(outcome) => outcome.clone(),
-            None => "no answer".into(),
+            None => NO_ANSWER.into(),
         };
         // What is stopped answers nothing: another one did, in its name. (Who has
         // CAP_SYS_ADMIN may put any pid into SCM_CREDENTIALS.)
         if outside::status_of(pid).is_some_and(|status| status.stopped) {
-            outcome = "no answer".into();
+            outcome = NO_ANSWER.into();
         }
         if let (Ok(root), "ok") = (Inside::of_process(pid), outcome.as_str()) {
             if !is_done(&root, act) {
@@ -523,7 +525,7 @@ impl Session {
             Act::Read(path) => {
                 // What is in that file?
                 if let (Ok(root), true) =
-                    (Inside::of_process(pid), outcome != "no answer")
+                    (Inside::of_process(pid), outcome != NO_ANSWER)
                 {
                     outcome = first_bytes(&root, path)
                         .unwrap_or_else(|error| sys::errno_name(&error));
