@@ -20,6 +20,27 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
+/// The numbers of all levels, two digits each, in their order.
+pub fn numbers() -> Vec<String> {
+    let entries = fs::read_dir(root().join("solutions")).expect("read solutions/");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.expect("an entry").file_name().to_string_lossy()[..2].to_owned()
+    };
+    let mut numbers: Vec<String> = entries.map(name).collect();
+    numbers.sort();
+    numbers
+}
+
+/// The levels to test: all, or the one that RUBBER_CRAB_LEVEL names by its number.
+pub fn chosen() -> Vec<String> {
+    let mut all = numbers();
+    if let Ok(one) = std::env::var("RUBBER_CRAB_LEVEL") {
+        all.retain(|number| *number == one);
+        assert!(!all.is_empty(), "RUBBER_CRAB_LEVEL={one}: no such level");
+    }
+    all
+}
+
 /// What the tests of one file do is no progress of who runs them: this is in place of
 /// their state folder, empty in the beginning.
 pub fn state() -> &'static Path {
@@ -152,7 +173,7 @@ pub fn copy_project(folder: &Path) {
         command.current_dir(folder).env("XDG_STATE_HOME", &state);
         command.output().expect("the checker can be started");
     };
-    let levels: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let levels = numbers();
     let mut reset = vec!["reset", "--yes"];
     reset.extend(levels.iter().map(String::as_str));
     call(&reset);
