@@ -148,6 +148,9 @@ enum Author {
     Verify(commands::variations::Options),
     /// Draw the finished levels, for the lessons: levels/NN-name/picture.svg.
     Pictures {
+        /// The levels; all, if none is named.
+        #[arg(value_name = "LEVEL")]
+        levels: Vec<String>,
         /// Change nothing: fail if a picture is out of date.
         #[arg(long)]
         check: bool,
@@ -258,8 +261,8 @@ fn run(command: Option<Command>) -> Result<Status> {
             action: Author::Verify(options),
         }) => commands::variations::verify(&options),
         Some(Command::Author {
-            action: Author::Pictures { check },
-        }) => commands::pictures::pictures(check),
+            action: Author::Pictures { levels, check },
+        }) => commands::pictures::pictures(&levels, check),
         Some(Command::Author {
             action: Author::Sync { check, overwrite },
         }) => {

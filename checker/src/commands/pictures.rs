@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::check::{level_program, prepare};
+use super::levels_of;
 use super::xray::{Drawn, draw};
-use crate::judge::levels::ALL;
+use crate::author::variations;
 use crate::judge::{Finding, Judgement, Level, Verdict};
 use crate::picture::svg;
 use crate::status::Status;
@@ -18,19 +19,20 @@ use crate::workspace::{self, Build, Whose};
 /// How long one run of a finished level may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Judge every finished level, and draw it. With `check` nothing is written: it fails
+/// Judge these finished levels, or all, and draw them. With `check` nothing is written: it fails
 /// when a picture in levels/ is another one.
 ///
 /// Errors: no project around, a finished level that doesn't pass, or a file that can't
 /// be read or written.
-pub fn pictures(check: bool) -> Result<Status> {
-    prepare(ALL);
+pub fn pictures(names: &[String], check: bool) -> Result<Status> {
+    let levels = variations::levels(&levels_of(names)?);
+    prepare(&levels);
     let root = workspace::root()?;
     let package = |level: &&Level| Whose::Solution.package(level);
-    let packages: Vec<String> = ALL.iter().map(package).collect();
+    let packages: Vec<String> = levels.iter().map(package).collect();
     let mut builds = workspace::build(&root, &packages)?;
     let mut status = Status::Success;
-    for (level, package) in ALL.iter().zip(packages) {
+    for (level, package) in levels.iter().zip(packages) {
         let Some(Build::Done(program)) = builds.remove(&package) else {
             bail!("{package} doesn't compile");
         };

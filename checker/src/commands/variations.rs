@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::check::{find, judge, level_program, prepare, unjudged};
+use super::check::{judge, level_program, prepare, unjudged};
+use super::levels_of;
 use crate::author::variations::{self, Need, Variation};
 use crate::judge::levels::ALL;
 use crate::judge::{Finding, Outcome, Verdict};
@@ -64,11 +65,7 @@ struct Shown {
 /// Errors: the catalogue doesn't fit the solutions, or cargo can't be started.
 pub fn verify(options: &Options) -> Result<Status> {
     let root = workspace::root()?;
-    let levels: Vec<_> = options
-        .levels
-        .iter()
-        .map(|name| find(name))
-        .collect::<Result<_>>()?;
+    let levels = levels_of(&options.levels)?;
     prepare(if levels.is_empty() { ALL } else { &levels });
     let all = variations::load(&root, &variations::levels(&levels))?;
     let mut chosen: Vec<&Variation> = all.iter().collect();
