@@ -139,21 +139,12 @@ pub fn cannot(reason: &str) -> bool {
     false
 }
 
-/// Copy the project to this folder, for a test to change its files. The levels are there
-/// as they are in the beginning, whatever a learner has made of them here. Of the
-/// checker there is only what cargo wants to see.
+/// Copy the project to this folder, for a test to change its files. Of the checker there
+/// is only what cargo wants to see.
 pub fn copy_project(folder: &Path) {
-    let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder).expect("mkdir");
-    let copied = Command::new("cp")
-        .arg("-r")
-        .args(["Cargo.toml", "Cargo.lock", ".cargo", "levels", "solutions"])
-        .arg(folder)
-        .current_dir(root())
-        .status();
-    assert!(copied.expect("cp").success());
+    copy_sources(folder, &[]);
     let manifest = "Cargo.toml";
-    let whole = fs::read_to_string(root().join(manifest)).expect("read");
+    let whole = fs::read_to_string(folder.join(manifest)).expect("read");
     let without = whole.replace(", \"checker/grading\"", "");
     assert_ne!(without, whole, "the members of the workspace");
     fs::write(folder.join(manifest), without).expect("write");
@@ -167,6 +158,24 @@ pub fn copy_project(folder: &Path) {
             }
         }
     }
+}
+
+/// Copy the levels to this folder, and what else is asked for. The levels are there as
+/// they are in the beginning, whatever a learner has made of them here.
+pub fn copy_sources(folder: &Path, others: &[&str]) {
+    let _ = fs::remove_dir_all(folder);
+    // Without this one, the checker would take it for a folder of this project.
+    fs::create_dir_all(folder.join("checker")).expect("mkdir");
+    // With their times: cargo need not compile again what it finds unchanged.
+    let copied = Command::new("cp")
+        .arg("-rp")
+        .args(["Cargo.toml", "Cargo.lock", ".cargo", "rustfmt.toml"])
+        .args(["levels", "solutions"])
+        .args(others)
+        .arg(folder)
+        .current_dir(root())
+        .status();
+    assert!(copied.expect("cp").success());
     let state = folder.with_extension("state");
     let call = |arguments: &[&str]| {
         let mut command = checker(arguments);
