@@ -2,10 +2,11 @@
 //! touches the machine, so that verdicts can be tested on recorded evidence.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::belt::{End, Facts};
+use crate::text::unescape;
 
 /// Everything that was seen of one level's program.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,6 +40,40 @@ impl Evidence {
         self.runs
             .get(name)
             .unwrap_or_else(|| panic!("no run {name:?} in the evidence"))
+    }
+}
+
+/// What init says of itself when it is ready.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Name of a namespace (`mnt`, `pid`, …) and its inode number.
+    pub namespaces: BTreeMap<String, u64>,
+    /// Is there a cgroup that bounds memory and processes?
+    pub cgroup: bool,
+    /// The control groups that the sandbox may divide up.
+    #[serde(default)]
+    pub trees: Vec<Tree>,
+    /// How many user ids are mapped: 1, or a range.
+    pub ids: u32,
+}
+
+/// A hierarchy of control groups that the sandbox may divide up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    pub version: u8,
+    /// What can be limited in it. In version 2: what can be handed to children.
+    pub controllers: Vec<String>,
+    /// The part of it that the sandbox has, as a directory of the host's, and as
+    /// /proc/PID/cgroup names it.
+    pub directory: PathBuf,
+    pub path: PathBuf,
+}
+
+/// A hierarchy's name, for people.
+pub fn tree_name(version: u8, controllers: &[String]) -> String {
+    match version {
+        1 => controllers.join(","),
+        _ => "cgroup2".into(),
     }
 }
 
@@ -168,6 +203,16 @@ pub struct Orphan {
     #[serde(default)]
     pub early: bool,
     pub end: End,
+}
+
+/// How a process ended (man 2 waitpid).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// With this exit status, 0 to 255.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
 }
 
 /// How a run came to its end.
@@ -354,7 +399,7 @@ pub struct Grouped {
 impl Grouped {
     /// The tree's name, for people.
     pub fn name(&self) -> String {
-        crate::belt::tree_name(self.version, &self.controllers)
+        tree_name(self.version, &self.controllers)
     }
 }
 
@@ -490,8 +535,8 @@ impl Mount {
             id,
             parent,
             device: (major.parse().ok()?, minor.parse().ok()?),
-            root: crate::belt::unescape(left.next()?),
-            point: crate::belt::unescape(left.next()?),
+            root: unescape(left.next()?),
+            point: unescape(left.next()?),
             options: left.next()?.into(),
             propagation: left.collect::<Vec<_>>().join(" "),
             kind: right.next()?.into(),

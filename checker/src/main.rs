@@ -1,6 +1,6 @@
 //! Watches what each level's program really does, and says what it saw and why.
 //!
-//! Read `observe` (run it, look at it; the sandbox is `belt`), then `judge` (what
+//! Read `plan` (what is run), `observe` (run it, look at it; the sandbox is `belt`), then `judge` (what
 //! must hold, and which evidence of which mistake), then `render`. `commands` puts
 //! them together; `author` and `image` are for levels and images; `progress` is the
 //! learner's.
@@ -28,6 +28,7 @@ mod lesson;
 mod observe;
 mod owner;
 mod picture;
+mod plan;
 mod probe;
 mod progress;
 mod render;

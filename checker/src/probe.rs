@@ -20,6 +20,8 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{Act, READY};
+
 /// How names of the probe's file begin; what follows can't be guessed.
 pub const PREFIX: &str = "probe-";
 
@@ -36,52 +38,8 @@ const BLACKBOARD_KEY: i32 = 0x0b0a_4d05;
 /// Likewise a program that listens on a port, for level 06.
 pub const LISTEN: &str = "listen";
 
-/// What a probe calls its process once it is there: between exec and this, the kernel
-/// still takes things away and puts others in place.
-pub const READY: &str = "probe (ready)";
-
 /// How long a probe stays that nobody talks to: longer than it takes to find it.
 const LINGER: Duration = Duration::from_millis(1200);
-
-/// What the probe is told: one a line, as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Act {
-    /// Leave with this status.
-    Exit(i32),
-    /// End by SIGSEGV.
-    Fault,
-    /// Write this text to a file.
-    Write(String, String),
-    /// Read a file: the first bytes, as text.
-    Read(String),
-    /// Try to leave a chroot: mkdir, chroot, `..` many times, chroot.
-    BreakOut,
-    /// Use the devices: what each gives or takes.
-    UseDevices,
-    /// Open a new pseudo-terminal.
-    OpenTerminal,
-    /// Start this many processes that belong to nobody, and don't end by themselves.
-    LeaveOrphans(u32),
-    /// Listen on this port of both loopback addresses, and connect to it.
-    Listen(u16),
-    /// Use this many bytes of memory.
-    Eat(usize),
-    /// Start processes that wait, until it is refused, or up to this many.
-    Fork(u32),
-    /// Start this many processes that do nothing but run.
-    Spin(u32),
-    /// Run on the last of its CPUs only, with all that is started from now on.
-    Pin,
-    /// Make a directory.
-    MakeDirectory(String),
-    /// Delete a file, or a directory with all that is in it.
-    Delete(String),
-    /// Give a file another name.
-    Rename(String, String),
-    /// Set a file's permissions.
-    Chmod(String, u32),
-}
 
 /// What the probe reports: one a line, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -87,6 +87,22 @@ pub fn say(text: &str) {
     }
 }
 
+/// Undo the octal escapes of the kernel's tables (man 5 proc, "mountinfo").
+pub fn unescape(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (escape, character) in [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\054", ","),
+        ("\\075", "="),
+        ("\\134", "\\"),
+    ] {
+        plain = plain.replace(escape, character);
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,10 +12,10 @@ use std::{fs, io};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Pid, geteuid};
-use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use super::tree::unescape;
+use crate::evidence::Tree;
+use crate::text::unescape;
 
 /// What a sandbox may use at the most.
 #[derive(Debug, Clone, Copy)]
@@ -47,26 +47,6 @@ pub struct Cgroup {
     locks: Vec<Flock<File>>,
     /// What of it is the sandbox's own to divide up.
     pub trees: Vec<Tree>,
-}
-
-/// A hierarchy of control groups that the sandbox may divide up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tree {
-    pub version: u8,
-    /// What can be limited in it. In version 2: what can be handed to children.
-    pub controllers: Vec<String>,
-    /// The part of it that the sandbox has, as a directory of the host's, and as
-    /// /proc/PID/cgroup names it.
-    pub directory: PathBuf,
-    pub path: PathBuf,
-}
-
-/// A hierarchy's name, for people.
-pub fn tree_name(version: u8, controllers: &[String]) -> String {
-    match version {
-        1 => controllers.join(","),
-        _ => "cgroup2".into(),
-    }
 }
 
 impl Cgroup {

@@ -24,7 +24,8 @@ use nix::unistd::{ForkResult, Pid, chdir, execve, pipe2, read, setsid, write};
 
 use super::cgroup::Limits;
 use super::tree;
-use super::wire::{self, End, Event, Facts, Request, Start};
+use super::wire::{self, Event, Request, Start};
+use crate::evidence::{End, Facts};
 use crate::sys;
 
 /// The namespaces by which the caller is known (man 7 namespaces).

@@ -23,8 +23,9 @@ use nix::unistd::{
 use super::cgroup::Cgroup;
 use super::identity::{Identity, USUAL_UMASK, become_root, user_namespace};
 use super::tree::{self, Part};
-use super::wire::{self, Event, Facts};
+use super::wire::{self, Event};
 use super::{Fit, init};
+use crate::evidence::Facts;
 use crate::sys;
 
 /// What the caller of programs is called: the machine's own name is nobody's business.

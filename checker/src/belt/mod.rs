@@ -29,15 +29,17 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
 pub use cgroup::{
-    Limits, Memory, Tree, groups_below, tree_name, version as cgroup_version,
+    Limits, Memory, groups_below, version as cgroup_version,
     versions as cgroup_versions,
 };
 pub use identity::Identity;
 pub use janitor::NO_GROUPS;
-pub use tree::{CUT, Shown, View, hidden, read_mounts, unescape};
-pub use wire::{End, Event, Facts, Received, Start};
+pub use tree::{CUT, Shown, View, hidden, read_mounts};
+pub use wire::{Event, Received, Start};
 
+pub use crate::evidence::{End, Facts, Tree, tree_name};
 use crate::sys;
+pub use crate::text::unescape;
 use wire::Request;
 
 /// How a sandbox is to be.

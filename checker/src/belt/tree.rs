@@ -19,8 +19,9 @@ use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{chdir, pivot_root};
 
-use super::cgroup::Tree;
+use crate::evidence::Tree;
 use crate::sys::{self, MountAttributes};
+use crate::text::unescape;
 
 /// Where the sandbox has a file system of its own, so that the host's isn't shown.
 /// /run is among them because of the sockets of the host's services.
@@ -210,22 +211,6 @@ pub fn read_mounts(mut table: &fs::File) -> io::Result<String> {
         }
     }
     Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
-/// Undo the octal escapes of the kernel's tables (man 5 proc, "mountinfo").
-pub fn unescape(text: &str) -> String {
-    let mut plain = text.to_owned();
-    for (escape, character) in [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\054", ","),
-        ("\\075", "="),
-        ("\\134", "\\"),
-    ] {
-        plain = plain.replace(escape, character);
-    }
-    plain
 }
 
 fn copy(path: &Path, idmap: Option<&OwnedFd>) -> Result<Option<What>> {

@@ -15,7 +15,7 @@ use nix::unistd::{Pid, getgid, getuid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cgroup::Tree;
+use crate::evidence::{End, Facts};
 
 /// The longest message, in bytes: long arguments fit.
 const LONGEST: usize = 512 * 1024;
@@ -50,16 +50,6 @@ pub enum Request {
     Start(Start),
     /// End every process but init.
     Sweep,
-}
-
-/// How a process ended (man 2 waitpid).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// With this exit status, 0 to 255.
-    Exited(i32),
-    /// By this signal.
-    Signaled(i32),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,20 +88,6 @@ pub enum Event {
         early: bool,
     },
     Swept,
-}
-
-/// What init says of itself when it is ready.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    /// Name of a namespace (`mnt`, `pid`, …) and its inode number.
-    pub namespaces: std::collections::BTreeMap<String, u64>,
-    /// Is there a cgroup that bounds memory and processes?
-    pub cgroup: bool,
-    /// The control groups that the sandbox may divide up.
-    #[serde(default)]
-    pub trees: Vec<Tree>,
-    /// How many user ids are mapped: 1, or a range.
-    pub ids: u32,
 }
 
 /// A message as it came in.

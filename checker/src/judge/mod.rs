@@ -8,7 +8,7 @@ pub mod levels;
 pub use report::{Diagnosis, Finding, Judgement, Outcome, Verdict};
 
 use crate::evidence::{Evidence, Run};
-use crate::observe::plan::Plan;
+use crate::plan::Plan;
 use crate::text::{clip, escape};
 
 /// A level, as the checker knows it.

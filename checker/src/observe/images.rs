@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tar::{Builder, EntryType, Header};
 
-use super::plan::{DEVICES, Hostile};
 use crate::evidence::{FileFact, FileId, FileKind};
+use crate::plan::{DEVICES, Hostile, LARGE_COUNT, LARGE_FILE, OTHER_MOTD};
 
 /// What the probe's image holds besides the probe.
 pub struct Contents<'a> {
@@ -40,12 +40,6 @@ pub enum Extent {
     /// As `Crowded`, with another text in etc/motd: an archive of the same size.
     Other,
 }
-
-/// What etc/motd says in an image that has taken another's place.
-pub const OTHER_MOTD: &str = "Another image\n";
-/// The many files of a large image: how many, and how long each is, in bytes.
-pub const LARGE_COUNT: usize = 256;
-pub const LARGE_FILE: usize = 8 << 10;
 
 /// The empty files of a crowded image.
 const CROWD: usize = 1500;

@@ -1,5 +1,5 @@
 //! The impure part: runs a level's program and writes down what the kernel says.
-//! Read `plan` (what is run), `session` (running it), `outside` (looking at it).
+//! Read `session` (running what the plans say), `outside` (looking at it).
 
 mod groups;
 pub mod images;
@@ -7,7 +7,6 @@ pub mod inside;
 mod joined;
 mod layers;
 pub mod outside;
-pub mod plan;
 mod session;
 mod tracer;
 
@@ -15,7 +14,7 @@ use anyhow::Result;
 
 use crate::evidence::Evidence;
 use crate::judge::Level;
-use plan::{Image, Plan};
+use crate::plan::{Image, Plan};
 pub use session::Program;
 use session::Session;
 

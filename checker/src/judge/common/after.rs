@@ -7,7 +7,7 @@ use super::in_order;
 use super::words::first_of;
 use crate::evidence::{Ending, Evidence, Orphan, Run};
 use crate::judge::{Finding, fail, waits};
-use crate::probe::READY;
+use crate::plan::READY;
 
 /// After the last container, the caller's processes, mounts and files are as before.
 pub fn host_as_before(evidence: &Evidence, starts: &str) -> Finding {

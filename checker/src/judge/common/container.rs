@@ -3,8 +3,7 @@
 use super::refusals::{MustFail, fails_well};
 use crate::evidence::{Evidence, Seen};
 use crate::judge::Finding;
-use crate::observe::plan::{Command, Image, Plan};
-use crate::probe::Act;
+use crate::plan::{Act, Command, Image, Plan};
 
 /// The checks of a level from 04 on: that the command runs (the level's own `starts`),
 /// the level's own checks, and what every container has to keep.

@@ -9,7 +9,7 @@ use crate::judge::common::{
     unless, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::{Command, Plan};
+use crate::plan::{Command, Plan};
 use crate::text::escape;
 
 const STARTS: &str = "fork-exec.starts";

@@ -10,8 +10,7 @@ use crate::judge::common::{
     two_containers, unless, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::{Command, DEVICES, Hostile, Image, Options, Plan};
-use crate::probe::Act;
+use crate::plan::{Act, Command, DEVICES, Hostile, Image, Options, Plan};
 
 const STARTS: &str = "chroot.starts";
 

@@ -10,8 +10,7 @@ use crate::judge::common::{
     show, show_file, two_containers, unanswered,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::Plan;
-use crate::probe::Act;
+use crate::plan::{Act, Plan};
 
 const STARTS: &str = "mounts.starts";
 const PRIVATE: &str = "mounts.private";

@@ -13,8 +13,7 @@ use crate::judge::common::{
     failing, first_of, is_own, quiet, seen, show, two_containers, unanswered,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::Plan;
-use crate::probe::Act;
+use crate::plan::{Act, Plan};
 
 const STARTS: &str = "pivot.starts";
 const ROOT: &str = "pivot.root-of-namespace";

@@ -10,8 +10,7 @@ use crate::judge::common::{
     mount_at, seen, two_containers, words,
 };
 use crate::judge::{Check, Diagnosis, Finding, Level, fail, waits};
-use crate::observe::plan::{Plan, Step};
-use crate::probe::Act;
+use crate::plan::{Act, Plan, Step};
 
 const STARTS: &str = "pid.starts";
 const NAMESPACE: &str = "pid.namespace";

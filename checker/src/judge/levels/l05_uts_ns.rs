@@ -9,7 +9,7 @@ use crate::judge::common::{
     show, two_containers, unless, words,
 };
 use crate::judge::{Check, Finding, Level, cannot, fail, waits};
-use crate::observe::plan::Plan;
+use crate::plan::Plan;
 use crate::text::lines;
 
 const STARTS: &str = "uts.starts";

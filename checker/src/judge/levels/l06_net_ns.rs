@@ -9,8 +9,7 @@ use crate::judge::common::{
     two_containers, unanswered,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::plan::Plan;
-use crate::probe::Act;
+use crate::plan::{Act, Plan};
 
 const STARTS: &str = "net.starts";
 const NAMESPACE: &str = "net.namespace";

@@ -13,8 +13,7 @@ use crate::judge::common::{
     unless, without_shared, words,
 };
 use crate::judge::{Check, Finding, Level, cannot, fail, waits};
-use crate::observe::plan::{Moment, Plan, Step};
-use crate::probe::Act;
+use crate::plan::{Act, Moment, Plan, Step};
 
 const STARTS: &str = "limits.starts";
 const GROUP: &str = "limits.group";

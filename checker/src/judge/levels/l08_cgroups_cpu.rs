@@ -13,8 +13,7 @@ use crate::judge::common::{
     own_group, refuses, seen, tree_of, two_containers,
 };
 use crate::judge::{Check, Finding, Level, cannot, fail, too_busy, waits};
-use crate::observe::plan::{Plan, Step};
-use crate::probe::Act;
+use crate::plan::{Act, Plan, Step};
 use crate::text::lines;
 
 const STARTS: &str = "cpu.starts";

@@ -13,9 +13,9 @@ use crate::judge::common::{
     seen, show, show_file, two_containers, words,
 };
 use crate::judge::{Check, Finding, Level, fail, waits};
-use crate::observe::images::{LARGE_COUNT, LARGE_FILE, OTHER_MOTD};
-use crate::observe::plan::{Image, Moment, Plan, Step};
-use crate::probe::Act;
+use crate::plan::{
+    Act, Image, LARGE_COUNT, LARGE_FILE, Moment, OTHER_MOTD, Plan, Step,
+};
 
 const STARTS: &str = "overlay.starts";
 const MOUNTED: &str = "overlay.mounted";

@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 
 use super::Session;
 use crate::observe::images::{self, Extent};
-use crate::observe::plan::{Hostile, Image};
+use crate::plan::{Hostile, Image};
 
 /// Another place for images and containers than the usual one.
 const OTHER_PLACE: &str = "/workshop/elsewhere";

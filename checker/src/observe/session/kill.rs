@@ -16,8 +16,8 @@ use nix::unistd::Pid;
 
 use super::{ENDING, Live, Session};
 use crate::observe::outside;
-use crate::observe::plan::{Image, Moment};
 use crate::observe::tracer::Goal;
+use crate::plan::{Image, Moment};
 use crate::sys;
 
 /// So much of an image is unpacked, in bytes or in files, when its runtime is killed

@@ -19,7 +19,8 @@ use super::{KEPT_OUTPUT, Live, Session};
 use crate::belt::{End, Event};
 use crate::evidence::{Ending, Orphan};
 use crate::observe::outside;
-use crate::probe::{READY, Report};
+use crate::plan::READY;
+use crate::probe::Report;
 use crate::sys;
 use crate::text::escape;
 

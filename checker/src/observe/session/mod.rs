@@ -29,13 +29,12 @@ use super::groups;
 use super::inside::{Inside, Listing};
 use super::joined::{self, Identity};
 use super::outside::{self, Own};
-use super::plan::{Image, Moment, Plan, Step};
 use super::tracer::Tracer;
 use crate::belt::{Belt, End, Fit, Tree};
 use crate::evidence::{
     Call, FileFact, FileId, Machine, NO_ANSWER, NOT_SEEN, Run, Seen,
 };
-use crate::probe::Act;
+use crate::plan::{Act, Image, Moment, Plan, Step};
 use crate::sys;
 use crate::text::escape;
 use left::{differences, directories};

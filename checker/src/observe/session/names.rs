@@ -7,7 +7,7 @@ use std::io::Read;
 
 use anyhow::Result;
 
-use crate::observe::plan::{Hostile, Image};
+use crate::plan::{Hostile, Image};
 use crate::probe::PREFIX;
 
 /// What commands and images are really called in a sandbox.

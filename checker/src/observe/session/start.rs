@@ -20,8 +20,8 @@ use crate::belt::{End, Gone, Start};
 use crate::evidence::Run;
 use crate::observe::inside::Inside;
 use crate::observe::outside;
-use crate::observe::plan::{Command, LAST_CPU, Options, Plan};
 use crate::observe::tracer::{Goal, Tracer};
+use crate::plan::{Command, LAST_CPU, Options, Plan};
 use crate::sys;
 
 /// The number of a descriptor that was left open away from the others: the highest

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::evidence::{End, Run, Seen};
-use crate::probe::Act;
 
 /// What stands in an option for the number of the last CPU that may be used.
 pub const LAST_CPU: &str = "{cpu}";
+
+/// What a probe calls its process once it is there: between exec and this, the kernel
+/// still takes things away and puts others in place.
+pub const READY: &str = "probe (ready)";
 
 /// One run of a level's program.
 #[derive(Debug, Clone)]
@@ -52,6 +57,46 @@ pub enum Moment {
     Copying,
     /// Its command is there.
     Running,
+}
+
+/// What the probe is told: one a line, as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Leave with this status.
+    Exit(i32),
+    /// End by SIGSEGV.
+    Fault,
+    /// Write this text to a file.
+    Write(String, String),
+    /// Read a file: the first bytes, as text.
+    Read(String),
+    /// Try to leave a chroot: mkdir, chroot, `..` many times, chroot.
+    BreakOut,
+    /// Use the devices: what each gives or takes.
+    UseDevices,
+    /// Open a new pseudo-terminal.
+    OpenTerminal,
+    /// Start this many processes that belong to nobody, and don't end by themselves.
+    LeaveOrphans(u32),
+    /// Listen on this port of both loopback addresses, and connect to it.
+    Listen(u16),
+    /// Use this many bytes of memory.
+    Eat(usize),
+    /// Start processes that wait, until it is refused, or up to this many.
+    Fork(u32),
+    /// Start this many processes that do nothing but run.
+    Spin(u32),
+    /// Run on the last of its CPUs only, with all that is started from now on.
+    Pin,
+    /// Make a directory.
+    MakeDirectory(String),
+    /// Delete a file, or a directory with all that is in it.
+    Delete(String),
+    /// Give a file another name.
+    Rename(String, String),
+    /// Set a file's permissions.
+    Chmod(String, u32),
 }
 
 /// What happens in the course of a run.
@@ -145,6 +190,12 @@ pub enum Hostile {
     /// The probe's image, and in it [`DEVICES`].
     Device,
 }
+
+/// What etc/motd says in an image that has taken another's place.
+pub const OTHER_MOTD: &str = "Another image\n";
+/// The many files of a large image: how many, and how long each is, in bytes.
+pub const LARGE_COUNT: usize = 256;
+pub const LARGE_FILE: usize = 8 << 10;
 
 /// A character device, a block device and a FIFO.
 pub const DEVICES: [&str; 3] = ["opt/null", "opt/disk", "opt/pipe"];
