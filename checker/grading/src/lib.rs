@@ -4,6 +4,10 @@
 //! (`store`), in one place or in parts (`part`, `merge`), and with `points` made into
 //! reports (`report`). `command` puts that together; `levels` knows how people name
 //! levels, `progress` and `stop` tell whoever waits how far it is.
+//!
+//! It is a program of its own, which `cargo checker grade` builds and becomes: so learners
+//! needn't compile archives, XML and HTML. What is handed in as it was handed out needs no
+//! checker: fingerprints of the sources are compared.
 
 mod command;
 pub mod input;

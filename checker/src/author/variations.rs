@@ -1,6 +1,7 @@
 //! Variations of the finished levels: mistakes that learners make, other right ways,
 //! and each exercise left undone. They show that the checks can fail, and that they
-//! don't fail what is right.
+//! don't fail what is right. `author verify` judges all of them; `try`, `xray`, `check` and
+//! `demo` run one of them with `--mistake NAME`.
 //!
 //! A variation is a text file in checker/variations/NN-name:
 //!
@@ -15,6 +16,10 @@
 //! what stands there instead
 //! >>>>
 //! ```
+//!
+//! What shows on one version of control groups only says so, and is skipped elsewhere:
+//! `.ci/run` builds it here (`--build-only`) and judges it on the second kernel
+//! (`--built`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,6 +1,28 @@
 //! The seat belt: throw-away namespaces in which a learner's program can do its
 //! worst. Read `janitor` (how it is built), then `tree` (what is seen in it),
 //! `identity` (who one is in it), `init` (what runs in it) and `watch`.
+//!
+//! The checker forks a *janitor*, which makes a cgroup where it may, and a *builder*. The
+//! builder enters a first user namespace and lays out the file system: the host's
+//! directories read-only, tmpfs for what is written. Then *init* starts in a second user
+//! namespace, with mount, PID, network, IPC, UTS and cgroup namespaces. The kernel locks
+//! what came from the first one: nobody inside can unmount it or make it writable. `/` is
+//! a shared mount there, as on most hosts, so that forgotten propagation flags show.
+//!
+//! - Root inside is the user outside; when root starts the checker, it is a range of ids
+//!   that nobody has. Files in /proc/sys ask who one is, not what one may.
+//! - Init ends when its socket to the checker closes; then the kernel ends everything in
+//!   its PID namespace. The janitor, which is outside, removes the cgroup, and thaws what
+//!   is frozen when the checker is gone: on version 1 it could not even be ended.
+//! - Init isn't dumpable, so programs inside can't trace it.
+//! - Without a cgroup, limits on processes hold by rlimits, and memory is watched by the
+//!   checker.
+//! - Levels 07 and 08 need control groups that programs may divide up. The janitor makes
+//!   a part of its cgroup over to the sandbox's root, in each tree of version 1 and in
+//!   version 2, below the group with the sandbox's own limits; it is the root of the
+//!   sandbox's cgroup namespace, and mounted on /sys/fs/cgroup. Root has that everywhere;
+//!   an ordinary user where a group was delegated to them, or where their systemd hands
+//!   out one: then the checker starts itself again in a `scope`.
 
 mod cgroup;
 mod identity;

@@ -3,6 +3,11 @@
 //!
 //! Read `deck` (what a demo is), `line` (its commands), then `stage` (played by keys) or
 //! `play` (by itself).
+//!
+//! A demo is a level's deck, `slides/NN-name.md`: there is nothing else to keep in step.
+//! In a slide's notes, commands are asides, for `--notes`. On a terminal each runs as a
+//! process of its own that has the terminal, as from a shell; `--play` is what the tests
+//! run, and compares each output with the slide's.
 
 mod deck;
 mod line;

@@ -1,7 +1,9 @@
 //! What `grade` asks of the checker: to make things ready once (`ready`), and then, in a
 //! process for each submission, to compile it (`compile`, with the calls of rustc that
 //! cargo made for the finished levels: `calls`) and to judge it. All of it in the seat
-//! belt, where nothing of who grades is to be seen.
+//! belt, where nothing of who grades is to be seen: `View::Bare` shows compiler, linker
+//! and the compiled crates. The program is copied out, and judged in a sandbox of its own
+//! with the same view.
 
 pub mod calls;
 mod compile;
