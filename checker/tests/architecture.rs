@@ -265,3 +265,23 @@ fn paths_are_found() {
         "use a; // crate::b\nsay(\"crate::c \\\"\");\n#[cfg(test)]\nuse crate::c;";
     assert!(paths(&code(text), "crate").is_empty());
 }
+
+/// KERNEL.md has every system call that has to be called by its number: those are new.
+#[test]
+fn the_page_on_kernels_has_the_new_calls() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("read");
+    let page = read("checker/KERNEL.md");
+    let source = read("checker/src/sys.rs");
+    let calls: BTreeSet<&str> = source
+        .split("SYS_")
+        .skip(1)
+        .map(|rest| word(rest).0)
+        .collect();
+    assert!(calls.contains("open_tree"), "{calls:?}");
+    for call in calls {
+        assert!(
+            page.contains(&format!("`{call}`")),
+            "KERNEL.md has no {call}"
+        );
+    }
+}
