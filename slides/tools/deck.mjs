@@ -1,6 +1,6 @@
 // The deck as data: which files, which slides, what is on each, what its notes say.
 // Everything else here (build, schedule, tests) reads the deck through `deck()`.
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,10 +10,10 @@ export const ROOT = join(SLIDES, '..')
 /** What the notes of every slide say, in this order. */
 export const FIELDS = ['Say', 'Ask', 'Goes wrong', 'Minutes']
 
-/** The levels of the deck: the folders in levels/. */
+/** The levels of the deck: the folders in levels/ that have slides. */
 export function levels() {
-  const entries = readdirSync(join(ROOT, 'levels'), { withFileTypes: true })
-  return entries.filter((one) => one.isDirectory()).map((one) => one.name).sort()
+  const names = readdirSync(join(ROOT, 'levels')).sort()
+  return names.filter((name) => /^\d/.test(name) && existsSync(join(SLIDES, `${name}.md`)))
 }
 
 /** The deck's files, in the order in which they are shown. */
