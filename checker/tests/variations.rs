@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::thread;
 
-use common::{can_sandbox, chosen, run, stderr};
+use common::{can_sandbox, chosen, levels, root, run, stderr};
 use nix::unistd::geteuid;
 use serde_json::Value;
 
@@ -35,6 +37,62 @@ fn mistakes_fail_and_other_right_ways_pass() {
     });
     let wrong = wrong.into_inner().expect("nobody panics");
     assert!(wrong.is_empty(), "levels {wrong:?}");
+}
+
+/// What all containers keep; a mistake in one level shows that each can fail.
+const COMMON: [&str; 5] = [
+    "starts",
+    "two-at-once",
+    "failures",
+    "quiet",
+    "host-as-before",
+];
+/// Whatever breaks these has broken another check first, as far as anybody knows: they
+/// are nets below it.
+const NETS: [&str; 3] = ["limits.pids-hold", "overlay.upper", "pivot.break-out"];
+
+#[test]
+fn each_check_has_a_mistake_that_breaks_it() {
+    if !can_sandbox() {
+        return;
+    }
+    let all = ["check", "--all", "--bin", "/bin/true", "--json"];
+    let mut broken = BTreeSet::new();
+    let mut checks = BTreeSet::new();
+    let chosen = chosen();
+    for level in levels(&run(&all).0) {
+        let number = level["level"].as_str().expect("a number");
+        let folder = format!("{number}-{}", level["name"].as_str().expect("a name"));
+        let folder = root().join("checker/variations").join(folder);
+        for file in fs::read_dir(folder).expect("read the catalogue") {
+            let text =
+                fs::read_to_string(file.expect("a file").path()).expect("read");
+            let line = text.lines().find_map(|line| line.strip_prefix("breaks:"));
+            let names = line.unwrap_or_default().split_whitespace();
+            for name in names {
+                broken.insert(name.to_owned());
+                broken.extend(common_part(name).map(str::to_owned));
+            }
+        }
+        if chosen.iter().any(|one| one == number) {
+            let ids = level["checks"].as_array().expect("checks").iter();
+            checks.extend(
+                ids.map(|check| check["id"].as_str().expect("id").to_owned()),
+            );
+        }
+    }
+    let unbroken: Vec<&String> = checks
+        .iter()
+        .filter(|id| !broken.contains(common_part(id).unwrap_or(id)))
+        .collect();
+    let nets = NETS.into_iter().filter(|id| checks.contains(*id));
+    assert_eq!(unbroken, nets.collect::<Vec<_>>());
+}
+
+/// `quiet` of `pivot.quiet`.
+fn common_part(id: &str) -> Option<&str> {
+    let (_, part) = id.split_once('.')?;
+    COMMON.contains(&part).then_some(part)
 }
 
 fn verify(number: &str) {
