@@ -47,18 +47,19 @@ fn a_wrong_page_is_found() {
         follow(&blocks(&page, "## E"), &folder, &folder).err()
     };
     assert_eq!(
-        wrong("````text a/b\n```\n## c\n```\n````\n## F\n```diff x\n+\n```"),
+        wrong("`a/b`\n\n````text\n```\n## c\n```\n````\n## F\n```x\n+\n```"),
         None
     );
     assert_eq!(wrong("```console\n$ cat a/b\n…\n## c\n…\n```\n"), None);
     let output = wrong("```console\n$ true\n$ echo one\ntwo\n```\n");
     assert!(output.is_some_and(|why| why.starts_with("9: echo one\n")));
-    assert_eq!(wrong("```diff a/b\n ```\n-## c\n+## d\n```\n"), None);
-    let change = wrong("```diff a/b\n-## c\n+## e\n```\n");
-    assert!(change.is_some_and(|why| why.starts_with("8: a/b doesn't have")));
-    let twice = wrong("```diff a/b\n-```\n+## e\n```\n");
+    assert_eq!(wrong("`a/b`\n```diff\n ```\n-## c\n+## d\n```\n"), None);
+    let change = wrong("`a/b`\n```diff\n-## c\n+## e\n```\n");
+    assert!(change.is_some_and(|why| why.starts_with("9: a/b doesn't have")));
+    let twice = wrong("`a/b`\n```diff\n-```\n+## e\n```\n");
     assert!(twice.is_some_and(|why| why.contains("more than once")));
-    assert!(wrong("```yaml\nwhat is this\n```\n").is_some());
+    let nameless = wrong("In `a/b`:\n\n```text\nwhat is this\n```\n");
+    assert!(nameless.is_some_and(|why| why.contains("neither file nor command")));
 }
 
 /// A block of code on the page.
@@ -71,10 +72,12 @@ struct Block<'a> {
     text: String,
 }
 
-/// The blocks below this heading, up to the next one of its kind.
+/// The blocks below this heading, up to the next one of its kind. A line with nothing but
+/// a path in backticks is about the block that follows it.
 fn blocks<'a>(page: &'a str, heading: &str) -> Vec<Block<'a>> {
     let mut found = Vec::new();
     let mut below = false;
+    let mut path = "";
     let mut lines = page.lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let marks = line.len() - line.trim_start_matches('`').len();
@@ -82,10 +85,12 @@ fn blocks<'a>(page: &'a str, heading: &str) -> Vec<Block<'a>> {
             if line.starts_with("## ") {
                 below = line == heading;
             }
+            if !line.is_empty() {
+                path = only_code(line).unwrap_or_default();
+            }
             continue;
         }
-        let (fence, about) = line.split_at(marks);
-        let (kind, path) = about.split_once(' ').unwrap_or((about, ""));
+        let (fence, kind) = line.split_at(marks);
         let text = lines.by_ref().map(|(_, line)| line);
         let text = text.take_while(|line| *line != fence);
         let text = text.map(|line| format!("{line}\n")).collect();
@@ -98,8 +103,15 @@ fn blocks<'a>(page: &'a str, heading: &str) -> Vec<Block<'a>> {
                 text,
             });
         }
+        path = "";
     }
     found
+}
+
+/// `a/b` of a line that is only that, in backticks.
+fn only_code(line: &str) -> Option<&str> {
+    let code = line.strip_prefix('`')?.strip_suffix('`')?;
+    (!code.contains('`')).then_some(code)
 }
 
 /// Do in this folder what these blocks say. Errors: the line, and what is wrong there.
