@@ -9,12 +9,23 @@ mod common;
 mod console;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
 use common::{build_of_copies, can_sandbox, copy_sources, root};
 use console::{Shown, commands, difference};
 
+/// What is copied besides the levels: all that pages have links to.
+const PARTS: [&str; 7] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE.md",
+    "LICENSES",
+    "README.md",
+    "REUSE.toml",
+    "checker",
+];
 /// The heading of the part that is followed.
 const EXAMPLE: &str = "## A level, from an empty folder to green";
 
@@ -28,7 +39,9 @@ fn a_level_from_an_empty_folder_to_green() {
     assert!(steps.len() > 20, "{} steps", steps.len());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contributing");
     let (target, _lock) = build_of_copies();
-    copy_sources(&folder, &["README.md", "checker"]);
+    copy_sources(&folder, &PARTS);
+    // Nothing is written there; and it may have all of Node's modules in it.
+    symlink(root().join("slides"), folder.join("slides")).expect("symlink");
     let followed = follow(&steps, &folder, &target);
     assert!(
         followed.is_ok(),
