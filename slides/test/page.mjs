@@ -35,6 +35,7 @@ export async function look(chrome, file, scheme) {
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
   await page.goto(address)
   await page.evaluate(() => document.fonts.ready)
+  await page.evaluate(`window.colours = (${colours})()`)
   const slides = await page.$$eval('svg[data-marpit-svg]', (all) => all.length)
   const notes = await page.$$eval('.bespoke-marp-note', (all) => all.map((one) => [...one.querySelectorAll('p')].map((part) => part.textContent).join('\n')))
   for (let number = 1; number <= slides; number++) {
@@ -65,9 +66,39 @@ export async function lookAtPicture(chrome, svg, scheme) {
       `background: ${paper}"><figure style="margin: 0; position: absolute; inset: 72px; bottom: 120px; ` +
       `display: flex">${svg}</figure></section></foreignObject></svg>`,
   )
+  await page.evaluate(`window.colours = (${colours})()`)
   const problems = await page.evaluate(examine, { SMALLEST, CONTRAST, MARGIN })
   await page.close()
   return problems
+}
+
+/** Runs in the page: colours, and how well one is read on another. */
+export function colours() {
+  const colour = (text) => {
+    const numbers = text.match(/[\d.]+/g).map(Number)
+    return { rgb: numbers.slice(0, 3), alpha: numbers[3] ?? 1 }
+  }
+  const luminance = (rgb) => {
+    const [red, green, blue] = rgb.map((value) => {
+      const part = value / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const contrast = (one, other) => {
+    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+    return (light + 0.05) / (dark + 0.05)
+  }
+  /** The colour behind an element; one that can be seen through is told of. */
+  const behind = (element, tell) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { rgb, alpha } = colour(getComputedStyle(at).backgroundColor)
+      if (alpha === 1) return rgb
+      if (alpha > 0) tell(at)
+    }
+    return [255, 255, 255]
+  }
+  return { colour, contrast, behind }
 }
 
 /** How many pages a PDF has. Its objects may be packed into streams. */
@@ -92,40 +123,19 @@ function examine({ SMALLEST, CONTRAST, MARGIN }) {
   const pageNumber = { left: 1130, top: 662 }
   const shown = (text) => JSON.stringify(text.trim().slice(0, 40))
 
-  const colour = (text) => {
-    const numbers = text.match(/[\d.]+/g).map(Number)
-    return { rgb: numbers.slice(0, 3), alpha: numbers[3] ?? 1 }
-  }
-  const luminance = (rgb) => {
-    const [red, green, blue] = rgb.map((value) => {
-      const part = value / 255
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-    })
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-  }
-  const contrast = (one, other) => {
-    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b)
-    return (light + 0.05) / (dark + 0.05)
-  }
+  const { colour, contrast, behind } = window.colours
+  const ground = (element) => behind(element, (at) => problems.push(`a colour that can be seen through: ${at.className}`))
   /** What is below a text: for a picture the shapes that are drawn there. */
   const backgrounds = (element, rect) => {
-    const behind = (from) => {
-      for (let at = from; at; at = at.parentElement) {
-        const { rgb, alpha } = colour(getComputedStyle(at).backgroundColor)
-        if (alpha === 1) return rgb
-        if (alpha > 0) problems.push(`a colour that can be seen through: ${at.className}`)
-      }
-      return [255, 255, 255]
-    }
     const svg = element.closest('figure svg')
-    if (!svg) return [behind(element)]
+    if (!svg) return [ground(element)]
     const middle = (rect.top + rect.bottom) / 2
     return [rect.left + 1, (rect.left + rect.right) / 2, rect.right - 1].map((x) => {
       const shapes = document.elementsFromPoint(x, middle).filter((one) => svg.contains(one))
       const shape = shapes.find(
         (one) => ['rect', 'polygon'].includes(one.tagName) && getComputedStyle(one).fill !== 'none',
       )
-      return shape ? colour(getComputedStyle(shape).fill).rgb : behind(svg.parentElement)
+      return shape ? colour(getComputedStyle(shape).fill).rgb : ground(svg.parentElement)
     })
   }
 
