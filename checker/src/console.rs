@@ -2,7 +2,10 @@
 //! stands in a block of the kind `console`, behind `$ `; its output follows. In the
 //! output, a line `…` stands for any lines, and a `…` within a line for any text.
 //!
-//! The checker's tests include this file, too: it uses nothing of the checker.
+//! The checker's tests include this file, too: it uses nothing of the checker but
+//! `markdown`.
+
+use crate::markdown::marked;
 
 /// What stands for any lines, or for any text in a line.
 const GAP: &str = "…";
@@ -40,16 +43,6 @@ pub fn commands(page: &str) -> Vec<Shown> {
         }
     }
     all
-}
-
-/// Every line, and whether it belongs to a code block.
-pub fn marked(text: &str) -> impl Iterator<Item = (bool, &str)> {
-    let mut inside = false;
-    text.lines().map(move |line| {
-        let fence = line.trim_start().starts_with("```");
-        inside ^= fence;
-        (inside || fence, line)
-    })
 }
 
 /// What came, without its first line if that says what is run, as `try` does. Pages may

@@ -21,10 +21,12 @@ mod errand;
 mod evidence;
 mod foreground;
 mod grader;
+mod hints;
 mod image;
 mod judge;
 mod keys;
 mod lesson;
+mod markdown;
 mod observe;
 mod owner;
 mod picture;
@@ -145,6 +147,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Author {
+    /// Make the book, a site of the lessons and all around them: target/book. Where
+    /// it isn't yet, mdbook is installed below target/.
+    Book,
     /// Do the checks catch what is wrong, and pass what is right?
     Verify(commands::variations::Options),
     /// Draw the finished levels, for the lessons: levels/NN-name/picture.svg.
@@ -258,6 +263,9 @@ fn run(command: Option<Command>) -> Result<Status> {
             match commands::grade::grade(&arguments)? {}
         }
         Some(Command::Grader { action }) => grader::grader(&action),
+        Some(Command::Author {
+            action: Author::Book,
+        }) => commands::book::book(),
         Some(Command::Author {
             action: Author::Verify(options),
         }) => commands::variations::verify(&options),

@@ -7,6 +7,9 @@
 mod common;
 #[path = "../src/console.rs"]
 mod console;
+#[path = "../src/markdown.rs"]
+#[allow(dead_code, reason = "lessons need more of it")]
+mod markdown;
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -6,6 +6,9 @@ mod common;
 #[path = "../src/console.rs"]
 #[allow(dead_code, reason = "lessons need more of it")]
 mod console;
+#[path = "../src/markdown.rs"]
+#[allow(dead_code, reason = "lessons need more of it")]
+mod markdown;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,8 @@
 
 #[path = "../src/console.rs"]
 mod console;
+#[path = "../src/markdown.rs"]
+mod markdown;
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -13,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use console::{Shown, commands, difference, marked, without_announcement};
+use console::{Shown, commands, difference, without_announcement};
+use markdown::{anchor, headings, links, marked};
 
 /// The sections of a lesson, in their order.
 const SECTIONS: [&str; 8] = [
@@ -38,7 +41,7 @@ const HINTS: [&str; 3] = [
 const WORDS: RangeInclusive<usize> = 600..=1200;
 const CHECKER: &str = env!("CARGO_BIN_EXE_checker");
 /// The pages that belong to no level.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE.md",
@@ -46,6 +49,8 @@ const PAGES: [&str; 8] = [
     "checker/ARCHITECTURE.md",
     "checker/KERNEL.md",
     "checker/grading/README.md",
+    "levels/GLOSSARY.md",
+    "levels/HISTORY.md",
     "levels/README.md",
 ];
 /// The longest that one command may take.
@@ -150,26 +155,54 @@ fn hints_are_printed_one_step_at_a_time() {
 #[test]
 fn links_lead_to_files() {
     let mut problems = Vec::new();
-    let page = |path: &&str| {
-        let path = root().join(path);
-        let text = fs::read_to_string(&path).expect("read a page");
-        (path.parent().expect("a folder").to_owned(), text)
-    };
-    let mut pages: Vec<(PathBuf, String)> = PAGES.iter().map(page).collect();
-    for level in levels() {
-        let folder = root().join("levels").join(&level.folder);
-        pages.push((folder.clone(), level.lesson));
-        pages.push((folder, level.hints));
-    }
-    for (folder, text) in &pages {
-        for link in links(&prose(text)) {
-            let file = link.split('#').next().unwrap_or_default();
-            if !link.contains("://") && !folder.join(file).exists() {
-                problems.push(format!("{}: a link to {link}", folder.display()));
-            }
-        }
+    for (file, text) in pages() {
+        problems.extend(broken(&file, &text));
     }
     none(&problems);
+}
+
+#[test]
+fn a_broken_link_is_found() {
+    let file = root().join("levels/README.md");
+    let text = "[a](README.md) [b](#here) [c](GLOSSARY.md#none) [d](none.md)\n\
+                `[e](none)` [f](GLOSSARY.md#image)\n# Here";
+    let told: Vec<String> = broken(&file, text)
+        .iter()
+        .map(|problem| problem.rsplit_once(' ').unwrap().1.to_owned())
+        .collect();
+    assert_eq!(told, ["GLOSSARY.md#none", "none.md"]);
+}
+
+#[test]
+fn the_glossary_is_whole() {
+    let glossary = read("levels/GLOSSARY.md");
+    let pages = pages().into_iter();
+    let others = pages.filter(|(file, _)| !file.ends_with("GLOSSARY.md"));
+    let others: Vec<String> = others.map(|(_, text)| text).collect();
+    none(&wrong_in_glossary(&glossary, &others));
+}
+
+#[test]
+fn a_wrong_glossary_is_found() {
+    let entry =
+        |term: &&str| format!("## {term}\n\nIs.\n\n`man 7 it` · [level 00](a)\n\n");
+    let page = |terms: &[&str]| {
+        let links = terms
+            .iter()
+            .map(|term| format!("[x](../GLOSSARY.md#{term}) "));
+        links.collect::<String>()
+    };
+    let told = |terms: &[&str], linked: &[&str]| {
+        let entries: String = terms.iter().map(entry).collect();
+        wrong_in_glossary(&format!("# Glossary\n\n{entries}"), &[page(linked)])
+    };
+    assert_eq!(told(&["a b", "C"], &["a-b", "c"]), [""; 0]);
+    assert_eq!(told(&["a", "b"], &["a"]), ["no lesson links to b"]);
+    assert_eq!(told(&["b", "a"], &["a", "b"]), ["a: not in its place"]);
+    assert_eq!(told(&["a", "a"], &["a"]), ["a: not in its place"]);
+    let bare = "# Glossary\n\n## a\n\nOne. Two. Three. Four.\n";
+    let told = wrong_in_glossary(bare, &[page(&["a"])]);
+    assert_eq!(told, ["a: no source and level", "a: 4 sentences"]);
 }
 
 /// Fails with the problems, if there are any.
@@ -249,6 +282,85 @@ fn missing_in_hints(level: &Level) -> Vec<String> {
     missing
 }
 
+/// What people read in the project: each file, and its text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut pages: Vec<(PathBuf, String)> = PAGES
+        .iter()
+        .map(|name| (root().join(name), read(name)))
+        .collect();
+    for level in levels() {
+        let folder = root().join("levels").join(&level.folder);
+        pages.push((folder.join("README.md"), level.lesson));
+        pages.push((folder.join("HINTS.md"), level.hints));
+    }
+    pages
+}
+
+/// The links of a page that lead to no file, or to no heading in it.
+fn broken(file: &Path, text: &str) -> Vec<String> {
+    let folder = file.parent().expect("a folder");
+    let leads = |target: &str| {
+        let (name, place) = target.split_once('#').unwrap_or((target, ""));
+        let there = |text: &str| headings(text).any(|one| anchor(one) == place);
+        match (name, place) {
+            ("", _) => there(text),
+            (_, "") => folder.join(name).exists(),
+            _ => {
+                fs::read_to_string(folder.join(name)).is_ok_and(|text| there(&text))
+            }
+        }
+    };
+    let targets = links(text).into_iter().map(|link| &text[link.target]);
+    let wrong = targets.filter(|target| !target.contains("://") && !leads(target));
+    wrong
+        .map(|target| format!("{}: a link to {target}", file.display()))
+        .collect()
+}
+
+/// What is wrong with the glossary, which these pages link to: terms in their order,
+/// each explained in a few sentences, with a source, and used.
+fn wrong_in_glossary(glossary: &str, pages: &[String]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut last = String::new();
+    for Part { title, text } in parts(glossary, "## ") {
+        let key = title.replace('`', "").to_lowercase();
+        if key <= last {
+            wrong.push(format!("{title}: not in its place"));
+        }
+        last = key;
+        let linked = format!("GLOSSARY.md#{}", anchor(title));
+        let links_to = |page: &String| {
+            links(page)
+                .iter()
+                .any(|link| page[link.target.clone()].ends_with(&linked))
+        };
+        if !pages.iter().any(links_to) {
+            wrong.push(format!("no lesson links to {title}"));
+        }
+        let said = match text.trim().rsplit_once("\n\n") {
+            Some((said, source)) if source.contains(" · [level ") => said,
+            _ => {
+                wrong.push(format!("{title}: no source and level"));
+                text.trim()
+            }
+        };
+        let sentences = said
+            .split(['.', '?'])
+            .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\n']));
+        let count = sentences.count();
+        if count > 3 {
+            wrong.push(format!("{title}: {count} sentences"));
+        }
+    }
+    wrong
+}
+
+/// A file of the project.
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name))
+        .unwrap_or_else(|error| panic!("read {name}: {error}"))
+}
+
 /// A level, as far as it is text.
 struct Level {
     /// `03-pivot-root`
@@ -263,7 +375,9 @@ struct Level {
 fn levels() -> Vec<Level> {
     let entries = fs::read_dir(root().join("levels")).expect("read levels/");
     let paths = entries.map(|entry| entry.expect("an entry of levels/").path());
-    let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    // The other folders are not a level's.
+    let is_level = |path: &PathBuf| path.join("Cargo.toml").is_file();
+    let mut folders: Vec<PathBuf> = paths.filter(is_level).collect();
     folders.sort();
     if let Ok(one) = env::var("RUBBER_CRAB_LEVEL") {
         folders.retain(|path| named(path).starts_with(&one));
@@ -378,14 +492,6 @@ fn prose(text: &str) -> String {
 fn words(text: &str) -> usize {
     let is_word = |word: &&str| word.contains(char::is_alphanumeric);
     text.split_whitespace().filter(is_word).count()
-}
-
-/// Where the links in a page lead to.
-fn links(text: &str) -> Vec<&str> {
-    let ends = text.split("](").skip(1);
-    ends.filter_map(|rest| rest.split_once(')'))
-        .map(|(link, _)| link)
-        .collect()
 }
 
 /// The commands of a lesson that are for the checker.
@@ -510,6 +616,5 @@ fn a_lesson_is_read() {
     let sections = parts(lesson, "## ");
     assert_eq!(sections.len(), 1);
     assert_eq!(numbered_titles(&sections[0].text), ["One"]);
-    assert_eq!(links(lesson), ["b.md"]);
     assert_eq!(words(&prose(lesson)), 8);
 }

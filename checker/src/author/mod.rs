@@ -3,8 +3,9 @@
 //! `markers` reads the exercises that a solution's source marks, and makes the
 //! skeleton's source, pure; `sync` does that for whole crates and keeps what a
 //! learner has edited; `sources` has one level in all its versions; `lines` shows where
-//! two texts differ. Read them in that order.
+//! two texts differ. Read them in that order. `book` makes the book's pages.
 
+pub mod book;
 pub mod lines;
 mod markers;
 pub mod sources;

@@ -6,6 +6,7 @@ use colored::Colorize;
 
 use super::level_or_current;
 use crate::errand;
+use crate::hints;
 use crate::lesson;
 use crate::progress::{HINTS, Progress};
 use crate::status::{Status, width};
@@ -35,13 +36,12 @@ pub fn hint(options: &Options) -> Result<Status> {
     let number = options
         .step
         .unwrap_or_else(|| progress.next_hint(level, next));
-    let Some(section) = text.split("\n## ").nth(number as usize) else {
+    let Some((title, section)) = hints::steps(&text).nth(number as usize - 1) else {
         bail!("{} has no step {number}", path.display());
     };
-    let (title, section) = section.split_once('\n').unwrap_or((section, ""));
     let title = format!("Level {}, {title}", level.folder());
     say(&format!("{}\n\n", title.bold()));
-    let [general, parts @ ..] = &parts(section)[..] else {
+    let [general, parts @ ..] = &hints::parts(section)[..] else {
         bail!("{} says nothing in step {number}", path.display());
     };
     let show = |part: &[&str]| part.iter().for_each(|block| say(&shown(block)));
@@ -81,34 +81,11 @@ pub fn hint(options: &Options) -> Result<Status> {
     Ok(Status::Success)
 }
 
-/// What a section says in general, then what it says of each exercise: paragraphs and
-/// blocks of code. An exercise begins with its title in bold.
-fn parts(section: &str) -> Vec<Vec<&str>> {
-    let mut parts = vec![Vec::new()];
-    let mut rest = section.trim_start();
-    while !rest.is_empty() {
-        let end = match rest.strip_prefix("```") {
-            Some(code) => code.find("\n```").map(|end| end + "```\n```".len()),
-            None => rest.find("\n\n"),
-        };
-        let (block, after) = rest.split_at(end.unwrap_or(rest.len()));
-        if block.starts_with("**") {
-            parts.push(Vec::new());
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(block);
-        }
-        rest = after.trim_start();
-    }
-    parts
-}
-
 /// Is this part about the exercise of this title, `EXERCISE 2: Swap the roots`?
 fn is_about(part: &[&str], exercise: &str) -> bool {
     let (_, title) = exercise.split_once(": ").unwrap_or_default();
-    let block = part.first().and_then(|block| block.strip_prefix("**"));
-    let bold = block.and_then(|block| block.split_once("**"));
-    bold.is_some_and(|(words, _)| words.trim_end_matches('.') == title)
+    let told = part.first().and_then(|block| hints::exercise(block));
+    told.is_some_and(|(words, _)| words == title)
 }
 
 /// A block of Markdown for a terminal: code is indented, and what is bold is bold.

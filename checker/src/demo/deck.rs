@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::line::Line;
-use crate::console::{self, marked};
+use crate::console;
 use crate::judge::Level;
+use crate::markdown::marked;
 
 /// A command of a demo.
 pub struct Step {
