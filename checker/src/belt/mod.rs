@@ -179,7 +179,7 @@ impl Belt {
                     bail!("root, mount table or namespaces didn't come with Ready");
                 };
                 let cgroup = facts.cgroup.then(|| Memory::of(janitor)).flatten();
-                Ok(Self {
+                let belt = Self {
                     control: Some(ours),
                     leash: Some(leash),
                     janitor,
@@ -190,7 +190,9 @@ impl Belt {
                     cgroup,
                     facts,
                     pending: VecDeque::new(),
-                })
+                };
+                belt.be_visible()?;
+                Ok(belt)
             }
             Some(Received {
                 message: Event::Failed { step, errno },
@@ -204,6 +206,23 @@ impl Belt {
                 refused("the sandbox's builder died".into(), 0)
             }
         }
+    }
+
+    /// What runs in it is found from init on, through /proc, which may be mounted so
+    /// that it hides init: that isn't dumpable (man 5 proc, "hidepid").
+    fn be_visible(&self) -> Result<()> {
+        let file = format!("/proc/{0}/task/{0}/children", self.init);
+        let Err(error) = File::open(&file) else {
+            return Ok(());
+        };
+        let errno = error
+            .raw_os_error()
+            .map_or(Errno::UnknownErrno, Errno::from_raw);
+        let step = format!(
+            "open /proc/PID/task/PID/children of the sandbox's init: {errno}"
+        );
+        let errno = Some(errno);
+        Err(Refused { step, errno }.into())
     }
 
     pub fn facts(&self) -> &Facts {

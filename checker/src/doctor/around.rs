@@ -36,6 +36,7 @@ pub struct Around {
     pub privileged: bool,
     /// On WSL 1: the distribution's name.
     pub wsl1: Option<String>,
+    pub wsl2: bool,
     pub container: Option<Container>,
     /// /proc isn't there, so that nothing else is known.
     pub no_proc: bool,
@@ -69,6 +70,8 @@ pub struct Around {
     /// read-only.
     pub covered: Vec<String>,
     pub read_only: Vec<String>,
+    /// /proc hides processes (man 5 proc, "hidepid").
+    pub hides_processes: bool,
     /// systemd runs this machine.
     pub systemd: bool,
     /// The command that installs packages.
@@ -85,6 +88,8 @@ impl Around {
         let sysctl = |name: &str| number(&format!("/proc/sys/{name}"));
         let uid_map = text("/proc/self/uid_map");
         let table = text("/proc/self/mountinfo");
+        let version = text("/proc/version");
+        let switched_off = sysctl("kernel/unprivileged_userns_clone") == Some(0);
         let seccomp = field(&status, "Seccomp") == Some("2");
         let covered = covered(&table);
         let profile = [
@@ -95,10 +100,9 @@ impl Around {
             uid: uid.as_raw(),
             user: user.unwrap_or_else(|| uid.to_string()),
             privileged: has_sys_admin(&status),
-            wsl1: wsl1(&text("/proc/version"), env::var("WSL_DISTRO_NAME").ok()),
-            container: container(
-                seccomp || on_overlay(&table) || !covered.is_empty(),
-            ),
+            wsl1: wsl1(&version, env::var("WSL_DISTRO_NAME").ok()),
+            wsl2: version.contains("WSL2"),
+            container: container(seccomp || !covered.is_empty() || own_processes()),
             no_proc: status.is_empty(),
             user_namespaces_built: exists("/proc/self/ns/user"),
             initial: is_initial(&uid_map),
@@ -108,16 +112,16 @@ impl Around {
             apparmor_restricts: sysctl(
                 "kernel/apparmor_restrict_unprivileged_userns",
             ) == Some(1),
-            clone_switched_off: sysctl("kernel/unprivileged_userns_clone")
-                == Some(0),
+            clone_switched_off: switched_off,
             apparmor_profile: profile.iter().find_map(|file| confined(&text(file))),
             selinux_enforces: number("/sys/fs/selinux/enforce") == Some(1),
             seccomp,
             no_new_privs: field(&status, "NoNewPrivs") == Some("1"),
-            filtered: filtered(),
+            filtered: filtered(switched_off),
             chrooted: chrooted(&table),
             covered,
             read_only: read_only(&table),
+            hides_processes: hides_processes(&table),
             systemd: exists("/run/systemd/system"),
             installer: INSTALLERS.into_iter().find(|name| in_path(name)),
         }
@@ -212,11 +216,18 @@ fn confined(label: &str) -> Option<String> {
 
 /// Make calls that are wrong, so that the kernel's own answer is known: any other
 /// comes from a filter.
-fn filtered() -> Vec<String> {
+fn filtered(switched_off: bool) -> Vec<String> {
     type Call = fn() -> nix::Result<()>;
     let unknown_flag: Call = || {
         let bits = CloneFlags::CLONE_NEWUSER.bits() | 1;
         unshare(CloneFlags::from_bits_retain(bits))
+    };
+    // Debian's switch comes before the kernel looks at flags.
+    let unknown_alone: Call = || unshare(CloneFlags::from_bits_retain(1));
+    let unshared = if switched_off {
+        unknown_alone
+    } else {
+        unknown_flag
     };
     let no_such_place: Call = || {
         let place = "/no/such/place";
@@ -229,7 +240,7 @@ fn filtered() -> Vec<String> {
         )
     };
     let calls = [
-        ("unshare", unknown_flag, Errno::EINVAL),
+        ("unshare", unshared, Errno::EINVAL),
         ("mount", no_such_place, Errno::ENOENT),
     ];
     let refuses = |call: Call, expected: Errno| {
@@ -264,14 +275,32 @@ fn chrooted(table: &str) -> bool {
     namespace("1") == namespace("self") && !same
 }
 
-fn on_overlay(table: &str) -> bool {
-    mounts(table).any(|mount| mount.point == "/" && mount.kind == "overlay")
+/// Is this another PID namespace than the machine's own, whose number is fixed
+/// (`PROC_PID_INIT_INO`, linux/proc_ns.h)? Each distribution on WSL 2 has one, too.
+fn own_processes() -> bool {
+    if env::var_os("WSL_DISTRO_NAME").is_some() {
+        return false;
+    }
+    let link = fs::read_link("/proc/self/ns/pid");
+    link.is_ok_and(|link| link.as_os_str() != "pid:[4026531836]")
+}
+
+/// `hidepid` is one of the super options, by number or by name.
+fn hides_processes(table: &str) -> bool {
+    let hides = |option: &str| {
+        let value = option.strip_prefix("hidepid=");
+        value.is_some_and(|value| !["0", "off"].contains(&value))
+    };
+    mounts(table)
+        .filter(|mount| mount.point == "/proc")
+        .any(|mount| mount.super_options.split(',').any(hides))
 }
 
 struct Mount {
     point: String,
     options: String,
     kind: String,
+    super_options: String,
 }
 
 /// The lines of mountinfo (man 5 proc).
@@ -279,10 +308,12 @@ fn mounts(table: &str) -> impl Iterator<Item = Mount> {
     table.lines().filter_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ').skip(4);
+        let mut right = right.split(' ');
         Some(Mount {
             point: unescape(left.next()?),
             options: left.next()?.to_owned(),
-            kind: right.split(' ').next()?.to_owned(),
+            kind: right.next()?.to_owned(),
+            super_options: right.nth(1).unwrap_or_default().to_owned(),
         })
     })
 }
@@ -351,7 +382,16 @@ mod tests {
             ["/proc/bus", "/proc/kcore", "/sys/firmware"]
         );
         assert_eq!(read_only(DOCKER), ["/sys"]);
-        assert!(on_overlay(DOCKER));
+    }
+
+    #[test]
+    fn hidden_processes() {
+        let line =
+            |options| format!("24 30 0:22 / /proc rw,nosuid - proc proc {options}");
+        assert!(hides_processes(&line("rw,hidepid=invisible")));
+        assert!(hides_processes(&line("rw,gid=4,hidepid=2")));
+        assert!(!hides_processes(&line("rw,hidepid=off")));
+        assert!(!hides_processes(&line("rw")));
     }
 
     #[test]

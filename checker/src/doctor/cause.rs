@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use super::around::{Around, Container};
+use super::mounts::lacks_notes;
 use super::trial::{Failure, NO_ANSWER};
 
 /// Why something doesn't work, as one phrase, and one command (or sentence) that
@@ -34,6 +35,7 @@ pub fn of(failure: &Failure, around: &Around) -> Cause {
         .or_else(|| filter(failure, around))
         .or_else(|| switch(failure, around))
         .or_else(|| covered(failure, around))
+        .or_else(|| hidden(failure, around))
         .or_else(|| module(failure, around))
         .unwrap_or_else(|| unknown(failure, around));
     let Cause { reason, cure } = found;
@@ -168,14 +170,15 @@ fn kernel(failure: &Failure, around: &Around) -> Option<Cause> {
             "boot Linux 5.11 or newer",
         ));
     }
-    let anew = step.contains("anew") || step.contains("come back");
-    (anew || failure.is(&[Errno::EIO, Errno::EOPNOTSUPP])).then(|| {
-        cause(
-            "a tmpfs has no user.* attributes here, which overlay marks \
+    (lacks_notes(failure) || failure.is(&[Errno::EIO, Errno::EOPNOTSUPP])).then(
+        || {
+            cause(
+                "a tmpfs has no user.* attributes here, which overlay marks \
              directories with",
-            "boot Linux 6.6 or newer",
-        )
-    })
+                "boot Linux 6.6 or newer",
+            )
+        },
+    )
 }
 
 const PLAIN_LOGIN: &str = "start again from a plain login: what this shell runs in (a \
@@ -183,15 +186,18 @@ const PLAIN_LOGIN: &str = "start again from a plain login: what this shell runs 
 
 /// A seccomp filter refuses the call.
 fn filter(failure: &Failure, around: &Around) -> Option<Cause> {
+    const NAMING: &str = "sethostname";
+    let step = failure.step.as_str();
     let killed = failure.signal == Signal::SIGSYS as i32;
     let errors = [Errno::EPERM, Errno::EACCES, Errno::ENOSYS, Errno::EINVAL];
-    let called = around
-        .filtered
-        .iter()
-        .find(|call| failure.step.contains(*call));
+    let called = around.filtered.iter().find(|call| step.contains(*call));
     let called = match called {
         Some(call) if failure.is(&errors) => call.as_str(),
         _ if killed => "system calls",
+        // Only a filter refuses it to whoever is root in a namespace of their own.
+        _ if around.seccomp && failure.is(&errors) && step.starts_with(NAMING) => {
+            NAMING
+        }
         _ => return None,
     };
     let reason = format!("a seccomp filter refuses {called}");
@@ -215,7 +221,8 @@ fn switch(failure: &Failure, around: &Around) -> Option<Cause> {
             "leave that namespace, and start again outside",
         ));
     }
-    if making && around.clone_switched_off && !around.privileged {
+    // Root meets it too: with namespaces inside of namespaces.
+    if making && around.clone_switched_off {
         return Some(cause(
             "kernel.unprivileged_userns_clone is 0",
             around.as_root("sysctl -w kernel.unprivileged_userns_clone=1"),
@@ -272,6 +279,23 @@ fn covered(failure: &Failure, around: &Around) -> Option<Cause> {
         None => cause(
             reason,
             around.as_root(&format!("umount {}", below.join(" "))),
+        ),
+    })
+}
+
+/// The checker doesn't see in /proc what it has started.
+fn hidden(failure: &Failure, around: &Around) -> Option<Cause> {
+    if !failure.step.contains("/children") {
+        return None;
+    }
+    Some(match around.hides_processes {
+        true => cause(
+            "/proc is mounted with hidepid, and hides processes",
+            around.as_root("mount -o remount,hidepid=0 /proc"),
+        ),
+        false => cause(
+            "this kernel's /proc doesn't list a process's children",
+            "boot a kernel with CONFIG_PROC_CHILDREN=y, such as any distribution's own",
         ),
     })
 }
@@ -483,6 +507,39 @@ mod tests {
             "kernel.unprivileged_userns_clone is 0",
             "sudo sysctl -w kernel.unprivileged_userns_clone=1",
         );
+    }
+
+    #[test]
+    fn debians_old_switch_and_root() {
+        expect(
+            "unshare(CLONE_NEWUSER) inside a user namespace",
+            Errno::EPERM,
+            &Around {
+                clone_switched_off: true,
+                privileged: true,
+                uid: 0,
+                ..around()
+            },
+            "kernel.unprivileged_userns_clone is 0",
+            "sysctl -w kernel.unprivileged_userns_clone=1",
+        );
+    }
+
+    #[test]
+    fn a_proc_that_hides_processes() {
+        let step = "open /proc/PID/task/PID/children of the sandbox's init";
+        expect(
+            step,
+            Errno::ENOENT,
+            &Around {
+                hides_processes: true,
+                ..around()
+            },
+            "/proc is mounted with hidepid, and hides processes",
+            "sudo mount -o remount,hidepid=0 /proc",
+        );
+        let found = of(&failure(step, Errno::ENOENT), &around());
+        assert!(found.cure.contains("CONFIG_PROC_CHILDREN"), "{found:?}");
     }
 
     #[test]

@@ -60,6 +60,16 @@ pub fn overlay() -> Result<(), Failure> {
     })
 }
 
+/// Did all of [`overlay`] work but what needs extended attributes?
+pub fn lacks_notes(failure: &Failure) -> bool {
+    let steps = [
+        "remove a lower directory",
+        "make a directory anew",
+        "come back",
+    ];
+    steps.iter().any(|step| failure.step.contains(step))
+}
+
 /// Did idmapped mounts work too? If not, why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Idmapped(pub Option<Failure>);

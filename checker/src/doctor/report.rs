@@ -3,7 +3,7 @@
 
 use colored::Colorize;
 
-use super::{ALL, Costs, Item, State};
+use super::{ALL, Costs, Item, SANDBOX, State};
 use crate::judge::levels::ALL as LEVELS;
 
 /// Every item on a line, then what to do. In a terminal of so many columns, lines are
@@ -43,6 +43,10 @@ pub fn render(items: &[Item], columns: Option<usize>) -> String {
     text
 }
 
+fn is_sandbox_missing(item: &Item) -> bool {
+    item.name == SANDBOX && !item.is_fine()
+}
+
 fn summary(items: &[Item]) -> String {
     let missing = items.iter().filter(|item| !item.is_fine()).count();
     let last = LEVELS.len() as u8 - 1;
@@ -58,7 +62,9 @@ fn summary(items: &[Item]) -> String {
     }
     match missing {
         0 => "This host has all that the levels need.\n".into(),
-        _ if !items[0].is_fine() => "Cure the first one, then ask again.\n".into(),
+        _ if items.iter().any(is_sandbox_missing) => {
+            "Cure the first one, then ask again.\n".into()
+        }
         1 => "One thing is missing; all else works without it.\n".into(),
         n => format!("{n} things are missing; all else works without them.\n"),
     }
