@@ -80,7 +80,7 @@ enum Obstacle {
 struct Found {
     obstacle: Obstacle,
     version: u8,
-    /// A directory for each hierarchy of version 1, or the root of version 2's.
+    /// A directory for each hierarchy of version 1.
     homes: Vec<PathBuf>,
     /// The controllers that version 2's root has.
     offered: Vec<String>,
@@ -177,13 +177,8 @@ impl Places {
     }
 
     fn homes(&self) -> Vec<PathBuf> {
-        match self.v1.is_empty() {
-            true => self.v2.last().cloned().into_iter().collect(),
-            false => {
-                let folders = self.v1.iter().map(|(_, folder)| folder.clone());
-                folders.collect::<BTreeSet<_>>().into_iter().collect()
-            }
-        }
+        let folders = self.v1.iter().map(|(_, folder)| folder.clone());
+        folders.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -367,7 +362,7 @@ fn cause(found: &Found, around: &Around) -> Cause {
             "sudo loginctl enable-linger {}; export XDG_RUNTIME_DIR=/run/user/{}",
             around.user, around.uid
         ),
-        _ if *version == 2 => delegate_v2(&found.homes, around),
+        _ if *version == 2 => delegate_v2(around),
         _ => delegate_v1(&found.homes, around),
     };
     Cause { reason, cure }
@@ -435,35 +430,12 @@ fn switched_off(names: &[String], around: &Around) -> String {
 
 /// systemd hands cpu, memory and pids to its users, and the others when told to.
 fn hand_down() -> String {
-    "sudo sh -c 'd=/etc/systemd/system/user@.service.d; mkdir -p $d; printf \
-     \"[Service]\\nDelegate=yes\\n\" > $d/delegate.conf; systemctl daemon-reload', \
-     then log in again"
-        .into()
+    "checker/environments/systemd, then log in again".into()
 }
 
-/// Without systemd: a group that belongs to the user, and this shell in it. In a
-/// container, what is in sight as the root is a group like others, and must be left
-/// by all before it can hand anything down.
-fn delegate_v2(homes: &[PathBuf], around: &Around) -> String {
-    let root = homes
-        .first()
-        .map_or(Path::new("/sys/fs/cgroup"), PathBuf::as_path);
-    let all_out = match around.container {
-        Some(_) => {
-            " for p in $(cat cgroup.procs); do echo $p > \
-             rubber-crab/shell/cgroup.procs; done;"
-        }
-        None => "",
-    };
-    let script = format!(
-        "sh -c 'cd {}; mkdir -p rubber-crab/shell;{all_out} for d in . rubber-crab; \
-         do for c in cpu cpuset memory pids; do echo +$c > $d/cgroup.subtree_control; \
-         done; done; chown -R {} rubber-crab; echo '$$' > \
-         rubber-crab/shell/cgroup.procs'",
-        root.display(),
-        around.user,
-    );
-    around.as_root(&script)
+/// Without systemd: a group that belongs to the user, and this shell in it.
+fn delegate_v2(around: &Around) -> String {
+    around.as_root(&format!("checker/environments/groups {} $$", around.user))
 }
 
 fn delegate_v1(homes: &[PathBuf], around: &Around) -> String {
@@ -500,7 +472,7 @@ mod tests {
         Found {
             obstacle,
             version: 2,
-            homes: vec!["/sys/fs/cgroup".into()],
+            homes: Vec::new(),
             offered: offered.map(String::from).into(),
             scope: false,
         }
@@ -541,7 +513,7 @@ mod tests {
             ..around()
         };
         let cure = cause(&found(make()), &inside).cure;
-        assert!(cure.contains("chown -R ada"), "{cure}");
+        assert_eq!(cure, "sudo checker/environments/groups ada $$");
     }
 
     #[test]
@@ -559,8 +531,10 @@ mod tests {
             cause.reason,
             format!("{home} hands down no cpuset (version 2)")
         );
-        assert!(cause.cure.contains("Delegate=yes"), "{}", cause.cure);
-        assert!(cause.cure.ends_with("then log in again"), "{}", cause.cure);
+        assert_eq!(
+            cause.cure,
+            "checker/environments/systemd, then log in again"
+        );
     }
 
     #[test]
@@ -593,11 +567,7 @@ mod tests {
             ..around()
         };
         let cure = cause(&found(make()), &alpine).cure;
-        assert!(
-            cure.starts_with("sudo sh -c 'cd /sys/fs/cgroup; mkdir"),
-            "{cure}"
-        );
-        assert!(cure.contains("chown -R ada rubber-crab"), "{cure}");
+        assert_eq!(cure, "sudo checker/environments/groups ada $$");
     }
 
     #[test]
@@ -611,20 +581,19 @@ mod tests {
             ..around()
         };
         let cure = cause(&found(lacks), &inside).cure;
-        assert!(cure.starts_with("sh -c 'cd /sys/fs/cgroup;"), "{cure}");
-        assert!(cure.contains("for p in $(cat cgroup.procs)"), "{cure}");
+        assert_eq!(cure, "checker/environments/groups root $$");
     }
 
     #[test]
     fn cures_are_shell() {
-        let homes = [PathBuf::from("/x")];
-        let inside = Around {
-            container: Some(Container::Docker),
-            ..around()
-        };
-        for cure in [delegate_v2(&homes, &inside), delegate_v1(&homes, &around())] {
-            let parsed = Command::new("sh").args(["-n", "-c", &cure]).status();
-            assert!(parsed.unwrap().success(), "{cure}");
+        let cure = delegate_v1(&[PathBuf::from("/x")], &around());
+        let parsed = Command::new("sh").args(["-n", "-c", &cure]).status();
+        assert!(parsed.unwrap().success(), "{cure}");
+        for script in ["groups", "systemd"] {
+            let script =
+                format!("{}/environments/{script}", env!("CARGO_MANIFEST_DIR"));
+            let parsed = Command::new("sh").args(["-n", &script]).status();
+            assert!(parsed.unwrap().success(), "{script}");
         }
         let parsed = Command::new("sh").args(["-n", "-c", IN_SCOPE]).status();
         assert!(parsed.unwrap().success());
