@@ -230,3 +230,16 @@ fn a_checker_in_another_pid_namespace_clears_nothing_away() {
         .expect("write");
     assert!(held.wait().expect("wait").success(), "the group is gone");
 }
+
+/// Whoever helps wants to know what machine it is.
+#[test]
+fn doctor_names_the_machine_first() {
+    let (output, status) = run(&["doctor"]);
+    assert_eq!(status, 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    let first = text.lines().next().unwrap_or_default();
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = release.expect("read the kernel's release");
+    let wanted = format!("Linux {}, ", release.trim());
+    assert!(first.contains(&wanted), "{text}");
+}

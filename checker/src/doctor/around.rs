@@ -102,7 +102,7 @@ impl Around {
             privileged: has_sys_admin(&status),
             wsl1: wsl1(&version, env::var("WSL_DISTRO_NAME").ok()),
             wsl2: version.contains("WSL2"),
-            container: container(seccomp || !covered.is_empty() || own_processes()),
+            container: container(seccomp || own_processes()),
             no_proc: status.is_empty(),
             user_namespaces_built: exists("/proc/self/ns/user"),
             initial: is_initial(&uid_map),

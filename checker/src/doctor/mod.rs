@@ -136,7 +136,7 @@ pub fn examine() -> Vec<Item> {
     items.push(ids::item(&around, spaces.is_ok()));
     items.extend(cgroups::items(&around));
     items.push(tools::tool_chain(&around));
-    items.extend([tools::memory(), tools::disk()]);
+    items.extend([tools::memory(), tools::disk(&around)]);
     items
 }
 

@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
+use nix::sys::statfs::{FsType, statfs};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::getpid;
 
@@ -150,11 +151,27 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// Room where cargo builds.
-pub fn disk() -> Item {
+/// Room where cargo builds, and what kind of place that is.
+pub fn disk(around: &Around) -> Item {
     let folder = folder();
+    let kind = statfs(&folder).map(|fs| fs.filesystem_type());
+    if around.wsl2 && kind.is_ok_and(is_shared) {
+        return Item::missing("disk", on_windows(&folder), Costs::default());
+    }
     let room = statvfs(&folder).map(|fs| fs.blocks_available() * fs.fragment_size());
     judge_disk(&folder, room.ok())
+}
+
+/// 9p and FUSE (virtiofs): with these WSL 2 shows Windows' disks.
+fn is_shared(kind: FsType) -> bool {
+    [0x0102_1997, 0x6573_5546].contains(&kind.0)
+}
+
+fn on_windows(folder: &Path) -> Cause {
+    Cause {
+        reason: format!("{} is on Windows' disk, which is slow", folder.display()),
+        cure: "move your clone into Linux' own home: mv . ~/rubber-crab".into(),
+    }
 }
 
 fn judge_disk(folder: &Path, bytes: Option<u64>) -> Item {
@@ -234,6 +251,17 @@ mod tests {
             panic!("512 MB are not enough");
         };
         assert_eq!(what, "500 MiB free, less than 1024 MiB");
+    }
+
+    #[test]
+    fn windows_disk() {
+        assert!(is_shared(FsType(0x0102_1997)));
+        assert!(!is_shared(nix::sys::statfs::EXT4_SUPER_MAGIC));
+        let reason = on_windows(Path::new("/mnt/c/crab/target")).reason;
+        assert_eq!(
+            reason,
+            "/mnt/c/crab/target is on Windows' disk, which is slow"
+        );
     }
 
     #[test]
