@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
-use super::around::Around;
+use super::around::{Around, Container};
 use super::cause::Cause;
 use super::trial::{Failure, trial};
 use super::{Costs, Item, PATIENCE};
@@ -350,6 +350,9 @@ fn cause(found: &Found, around: &Around) -> Cause {
             switched_off(names, around)
         }
         (obstacle, Some(container)) if obstacle.is_container() => container.allow(),
+        (Obstacle::Make(..), _) if around.uid == 0 && !around.initial => {
+            outside(around)
+        }
         (Obstacle::Unseen, _) => {
             around.as_root("mount -t cgroup2 none /sys/fs/cgroup")
         }
@@ -433,6 +436,20 @@ fn hand_down() -> String {
     "checker/environments/systemd, then log in again".into()
 }
 
+/// Root of a user namespace has no more rights to the machine's groups than its owner.
+fn outside(around: &Around) -> String {
+    match around.container {
+        Some(Container::Podman) => {
+            "sudo podman run --privileged … (start the container anew)"
+        }
+        Some(_) => "start the container anew, privileged, as the machine's own root",
+        None => {
+            "leave the user namespace that this shell is in, and start again outside"
+        }
+    }
+    .into()
+}
+
 /// Without systemd: a group that belongs to the user, and this shell in it.
 fn delegate_v2(around: &Around) -> String {
     around.as_root(&format!("checker/environments/groups {} $$", around.user))
@@ -455,7 +472,6 @@ fn delegate_v1(homes: &[PathBuf], around: &Around) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::around::Container;
     use super::*;
 
     fn around() -> Around {
@@ -463,6 +479,7 @@ mod tests {
             uid: 1000,
             user: "ada".into(),
             systemd: true,
+            initial: true,
             ..Around::default()
         }
     }
@@ -502,6 +519,21 @@ mod tests {
         assert_eq!(
             cause(&found(read_only), &inside).cure,
             "docker run --privileged … (start the container anew)"
+        );
+    }
+
+    #[test]
+    fn root_of_a_rootless_container() {
+        let inside = Around {
+            uid: 0,
+            systemd: false,
+            initial: false,
+            container: Some(Container::Podman),
+            ..around()
+        };
+        assert_eq!(
+            cause(&found(make()), &inside).cure,
+            "sudo podman run --privileged … (start the container anew)"
         );
     }
 
