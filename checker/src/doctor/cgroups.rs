@@ -99,19 +99,28 @@ pub fn items(around: &Around) -> [Item; 2] {
         };
         let version = if places.v1.is_empty() { 2 } else { 1 };
         let may_ask = version == 2 && around.uid != 0;
-        let scope = may_ask && *scope.get_or_insert_with(|| user_scope().is_ok());
-        if scope && !matches!(obstacle, Obstacle::Lacks(..)) {
+        let scope = match may_ask {
+            true => scope.get_or_insert_with(user_scope).as_ref().ok(),
+            false => None,
+        };
+        if let Some(handed) =
+            scope.filter(|_| !matches!(obstacle, Obstacle::Lacks(..)))
+        {
             // The checker asks for it by itself.
-            return Item::fine(name, "in a scope of the user's systemd");
+            return in_scope(name, limits, handed, level);
         }
         let found = Found {
             obstacle,
             version,
             homes: places.homes(),
             offered: places.offered,
-            scope,
+            scope: scope.is_some(),
         };
-        Item::missing(name, cause(&found, around), Costs::of(&[level]))
+        let costs = match &found.obstacle {
+            Obstacle::Lacks(_, names) => costs(names, level),
+            _ => Costs::of(&[level]),
+        };
+        Item::missing(name, cause(&found, around), costs)
     };
     [
         look("cgroups: memory, pids", &MEMORY_AND_PIDS, 7),
@@ -303,11 +312,42 @@ fn set(group: &Path, file: &str, value: &str) -> Result<(), Obstacle> {
         .map_err(|error| Obstacle::Limit(path, error.raw_os_error().unwrap_or(0)))
 }
 
+/// What the user's systemd hands to a scope decides what can be limited there.
+fn in_scope(name: &str, limits: &[Limit], handed: &[String], level: u8) -> Item {
+    let is_there =
+        |name: &str| name == "freezer" || handed.iter().any(|h| h == name);
+    let names = limits.iter().map(|limit| limit.controller);
+    let lacks: Vec<String> = names
+        .filter(|name| !is_there(name))
+        .map(String::from)
+        .collect();
+    if lacks.is_empty() {
+        return Item::fine(name, "in a scope of the user's systemd");
+    }
+    let cause = Cause {
+        reason: format!(
+            "the user's systemd hands down no {} (version 2)",
+            lacks.join(" and ")
+        ),
+        cure: hand_down(),
+    };
+    Item::missing(name, cause, costs(&lacks, level))
+}
+
+/// Level 08 needs cpuset for one of its options only.
+fn costs(lacks: &[String], level: u8) -> Costs {
+    match lacks {
+        [one] if one == "cpuset" => Costs::part_of(&[level]),
+        _ => Costs::of(&[level]),
+    }
+}
+
 /// What is tried in the scope: a group beside its own, limits, and moving there and
-/// back. $1 is the group's name.
+/// back. It prints the scope's controllers. $1 is the group's name.
 const IN_SCOPE: &str = r#"
 own=$(sed -n 's/^0:://p' /proc/self/cgroup)
 home=/sys/fs/cgroup${own%/*}
+cat "/sys/fs/cgroup$own/cgroup.controllers"
 mkdir "$home/$1" &&
 echo 268435456 > "$home/$1/memory.max" &&
 echo 64 > "$home/$1/pids.max" &&
@@ -318,24 +358,25 @@ rmdir "$home/$1"
 exit $status
 "#;
 
-/// Does the user's systemd give a scope in which groups can be made?
-fn user_scope() -> Result<(), Failure> {
+/// Does the user's systemd give a scope in which groups can be made? The controllers
+/// that groups have there.
+fn user_scope() -> Result<Vec<String>, Failure> {
     let name = format!("rubber-crab-doctor-{}", getpid());
     trial(PATIENCE, || {
         let mut command = Command::new(SCOPE[0]);
         command
             .args(&SCOPE[1..])
             .args(["--", "sh", "-c", IN_SCOPE, "sh", &name]);
-        let status = command
+        let output = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status()
+            .output()
             .context("systemd-run")?;
-        if !status.success() {
-            bail!("systemd-run --user --scope: {status}");
+        if !output.status.success() {
+            bail!("systemd-run --user --scope: {}", output.status);
         }
-        Ok(())
+        let said = String::from_utf8_lossy(&output.stdout);
+        Ok(said.split_whitespace().map(String::from).collect())
     })
 }
 
@@ -567,6 +608,21 @@ mod tests {
             cause.cure,
             "checker/environments/systemd, then log in again"
         );
+    }
+
+    #[test]
+    fn a_scope_without_cpuset() {
+        let handed = ["cpu", "memory", "pids"].map(String::from);
+        let item = in_scope("cgroups: cpu", &CPU, &handed, 8);
+        let wanted = Cause {
+            reason: "the user's systemd hands down no cpuset (version 2)".into(),
+            cure: "checker/environments/systemd, then log in again".into(),
+        };
+        assert_eq!(
+            item,
+            Item::missing("cgroups: cpu", wanted, Costs::part_of(&[8]))
+        );
+        assert!(in_scope("cgroups", &MEMORY_AND_PIDS, &handed, 7).is_fine());
     }
 
     #[test]
