@@ -14,7 +14,7 @@ use nix::unistd::getpid;
 use super::around::Around;
 use super::cause::Cause;
 use super::ids::install;
-use super::trial::trial;
+use super::trial::{Failure, NO_ANSWER, trial};
 use super::{Costs, Item, PATIENCE};
 use crate::text;
 
@@ -30,16 +30,22 @@ pub fn tool_chain(around: &Around) -> Item {
     let trouble = match tried {
         Ok(None) => return Item::fine(TOOL_CHAIN, "rustc compiles and links"),
         Ok(Some(said)) => trouble(&said, around),
-        Err(failure) => Cause {
-            reason: format!("rustc can't be run ({failure})"),
-            cure: match failure.is(&[Errno::ENOENT]) {
-                true => ". \"$HOME/.cargo/env\" (puts rustc into PATH)",
-                false => "curl -sSf https://sh.rustup.rs | sh (one for this user)",
-            }
-            .into(),
-        },
+        Err(failure) => unusable(&failure),
     };
     Item::missing(TOOL_CHAIN, trouble, Costs::all())
+}
+
+fn unusable(failure: &Failure) -> Cause {
+    let hangs = failure.step.starts_with(NO_ANSWER);
+    let cure = match failure.is(&[Errno::ENOENT]) {
+        _ if hangs => "try again when less is running",
+        true => ". \"$HOME/.cargo/env\" (puts rustc into PATH)",
+        false => "curl -sSf https://sh.rustup.rs | sh (one for this user)",
+    };
+    Cause {
+        reason: format!("rustc can't be run ({failure})"),
+        cure: cure.into(),
+    }
 }
 
 /// Where cargo puts what it builds: this program's own folder, if it is writable.
@@ -232,6 +238,15 @@ mod tests {
     fn an_old_rustc() {
         let said = "error: argument for `--edition` must be one of: 2015|2018|2021";
         assert_eq!(trouble(said, &around()).cure, "rustup update stable");
+    }
+
+    #[test]
+    fn a_rustc_that_is_slow_need_not_be_replaced() {
+        let slow = Failure {
+            step: format!("{NO_ANSWER} within 20 s"),
+            ..Failure::default()
+        };
+        assert_eq!(unusable(&slow).cure, "try again when less is running");
     }
 
     #[test]
