@@ -176,7 +176,7 @@ fn is_shared(kind: FsType) -> bool {
 fn on_windows(folder: &Path) -> Cause {
     Cause {
         reason: format!("{} is on Windows' disk, which is slow", folder.display()),
-        cure: "move your clone into Linux' own home: mv . ~/rubber-crab".into(),
+        cure: "cp -r . ~/rubber-crab && cd ~/rubber-crab (Linux' own disk)".into(),
     }
 }
 
