@@ -67,13 +67,13 @@ struct Cli {
 enum Command {
     /// Judge levels now.
     Check(commands::check::Options),
-    /// Run a level by hand: a shell in your container, inside the seat belt.
+    /// Run a level by hand: a shell in your container, inside the sandbox.
     Try {
         level: String,
         #[command(flatten)]
         which: Which,
         /// Run the command beside the container instead of in it, or a shell: in the
-        /// seat belt, as the level's caller. There level-NN (with --solution:
+        /// sandbox, as the level's caller. There level-NN (with --solution:
         /// solution-NN, with --mistake: mistake-NN, with --bin: its file's name) is a
         /// command.
         #[arg(long)]

@@ -1,6 +1,6 @@
 //! What the finished runtimes do when things go wrong: killed at any moment, ten at
 //! once, limits that make no sense, no room, no permission, a broken image. They are
-//! run without the seat belt, as root, each in a mount namespace of its own; control
+//! run without the sandbox, as root, each in a mount namespace of its own; control
 //! groups are made below one of this test's own, which goes at the end.
 //!
 //! Read the tests first; then `Place`, where all this happens.
@@ -177,7 +177,7 @@ impl Place {
     /// Nothing where this machine can't do it, with a word why.
     fn make(name: &str) -> Option<Self> {
         if !geteuid().is_root() {
-            return cannot("only root can run a container without the seat belt");
+            return cannot("only root can run a container without the sandbox");
         }
         if let Some(lacks) = ["unshare", "ldd", "tar"]
             .into_iter()

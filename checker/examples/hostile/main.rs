@@ -1,4 +1,4 @@
-//! A "runtime" that does its worst, to try the seat belt on.
+//! A "runtime" that does its worst, to try the sandbox on.
 //!
 //! It is judged like any other program, as `PROGRAM run [OPTIONS] -- CMD [ARG…]`.
 //! *How* it misbehaves is in its file name: a link to it named `hostile-fill-disk`

@@ -1,6 +1,6 @@
 //! Judges other people's work, which may be hostile. Nothing of it runs here: what was
 //! handed in is looked through (`input`), and given to checkers of their own, some at a
-//! time (`work`), which compile and judge it in the seat belt. What they say is kept
+//! time (`work`), which compile and judge it in the sandbox. What they say is kept
 //! (`store`), in one place or in parts (`part`, `merge`), and with `points` made into
 //! reports (`report`). `command` puts that together; `levels` knows how people name
 //! levels, `progress` and `stop` tell whoever waits how far it is.

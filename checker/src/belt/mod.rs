@@ -1,4 +1,4 @@
-//! The seat belt: throw-away namespaces in which a learner's program can do its
+//! The sandbox: throw-away namespaces in which a learner's program can do its
 //! worst. Read `janitor` (how it is built), then `tree` (what is seen in it),
 //! `identity` (who one is in it), `init` (what runs in it) and `watch`.
 //!

@@ -1,4 +1,4 @@
-//! `try`: a level by hand, a shell in its container, inside the seat belt.
+//! `try`: a level by hand, a shell in its container, inside the sandbox.
 //!
 //! On a terminal the program gets a pseudo-terminal of the sandbox, and [`Relay`]
 //! passes keys and output between the two; elsewhere it gets the caller's

@@ -1,5 +1,5 @@
 //! A level's demo, for the person in front of the room: the commands on its slides, run
-//! for real in the seat belt.
+//! for real in the sandbox.
 //!
 //! Read `deck` (what a demo is), `line` (its commands), then `stage` (played by keys) or
 //! `play` (by itself).

@@ -1,4 +1,4 @@
-//! Compiling what others wrote, in the seat belt: without the network, seeing nothing of
+//! Compiling what others wrote, in the sandbox: without the network, seeing nothing of
 //! the host but compiler, linker and libraries, with limits on memory, processes, time
 //! and output.
 

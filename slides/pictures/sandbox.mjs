@@ -1,11 +1,11 @@
 import { Picture } from './draw.mjs'
 
-const picture = new Picture(1136, 484, 'The seat belt, and who looks in',
-  'Your machine holds the checker and the seat belt. In the seat belt runs your runtime, which starts a container. The checker looks at it from outside, through the kernel.')
+const picture = new Picture(1136, 484, 'The sandbox, and who looks in',
+  'Your machine holds the checker and the sandbox. In the sandbox runs your runtime, which starts a container. The checker looks at it from outside, through the kernel.')
 export default picture
 
-picture.frame(0, 0, 1136, 484, 'your machine: the seat belt sees it read-only')
-picture.frame(452, 70, 652, 386, 'the seat belt: gone when it ends', { look: 'frame-sea', ink: 'sea' })
+picture.frame(0, 0, 1136, 484, 'your machine: the sandbox sees it read-only')
+picture.frame(452, 70, 652, 386, 'the sandbox: gone when it ends', { look: 'frame-sea', ink: 'sea' })
 picture.box(492, 150, 250, 110, ['your runtime', 'level-04'], { size: 28 })
 picture.frame(800, 140, 276, 286, 'the container', { look: 'frame-crab', ink: 'crab' })
 picture.box(830, 200, 216, 110, 'the command', { look: 'dark', size: 28 })
