@@ -288,7 +288,7 @@ fn pages() -> Vec<(PathBuf, String)> {
         .iter()
         .map(|name| (root().join(name), read(name)))
         .collect();
-    for level in levels() {
+    for level in all_levels() {
         let folder = root().join("levels").join(&level.folder);
         pages.push((folder.join("README.md"), level.lesson));
         pages.push((folder.join("HINTS.md"), level.hints));
@@ -371,21 +371,23 @@ struct Level {
     exercises: Vec<String>,
 }
 
-/// All levels, in their order; with RUBBER_CRAB_LEVEL=03 that one.
+/// The levels to test, in their order: all, or with RUBBER_CRAB_LEVEL=03 that one.
 fn levels() -> Vec<Level> {
+    let mut levels = all_levels();
+    if let Ok(one) = env::var("RUBBER_CRAB_LEVEL") {
+        levels.retain(|level| level.folder.starts_with(&one));
+        assert!(!levels.is_empty(), "RUBBER_CRAB_LEVEL={one}: no such level");
+    }
+    levels
+}
+
+fn all_levels() -> Vec<Level> {
     let entries = fs::read_dir(root().join("levels")).expect("read levels/");
     let paths = entries.map(|entry| entry.expect("an entry of levels/").path());
     // The other folders are not a level's.
     let is_level = |path: &PathBuf| path.join("Cargo.toml").is_file();
     let mut folders: Vec<PathBuf> = paths.filter(is_level).collect();
     folders.sort();
-    if let Ok(one) = env::var("RUBBER_CRAB_LEVEL") {
-        folders.retain(|path| named(path).starts_with(&one));
-        assert!(
-            !folders.is_empty(),
-            "RUBBER_CRAB_LEVEL={one}: no such level"
-        );
-    }
     folders.iter().map(|folder| Level::read(folder)).collect()
 }
 

@@ -166,9 +166,10 @@ pub fn copy_sources(folder: &Path, others: &[&str]) {
     let _ = fs::remove_dir_all(folder);
     // Without this one, the checker would take it for a folder of this project.
     fs::create_dir_all(folder.join("checker")).expect("mkdir");
-    // With their times: cargo need not compile again what it finds unchanged.
+    // Not with their times: all copies are built in one place, where cargo would take
+    // what another copy has built since for this one's.
     let copied = Command::new("cp")
-        .arg("-rp")
+        .arg("-r")
         .args(["Cargo.toml", "Cargo.lock", ".cargo", "rustfmt.toml"])
         .args(["levels", "solutions"])
         .args(others)
