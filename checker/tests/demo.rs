@@ -254,6 +254,8 @@ fn a_command_has_the_terminal() {
     }
     let mut terminal = open(&["00"], (24, 80), "xterm");
     terminal.press("r");
+    // What is typed before would be echoed twice.
+    terminal.is_as_it_was(Duration::from_secs(60));
     sleep(Duration::from_secs(1));
     terminal.press("typed\r");
     terminal.until("its echo", |shown| shown.matches("\ntyped").count() == 2);

@@ -134,6 +134,17 @@ impl Terminal {
         }
     }
 
+    /// Its settings are those it had in the beginning: at the end, and while a command
+    /// has it.
+    pub fn is_as_it_was(&mut self, patience: Duration) {
+        let begun = Instant::now();
+        while tcgetattr(&self.slave).expect("tcgetattr") != self.settings {
+            assert!(begun.elapsed() < patience, "not as it was");
+            sleep(Duration::from_millis(10));
+        }
+        self.look();
+    }
+
     /// The checker has left: with this status, and the terminal as it was.
     pub fn left(&mut self, status: &str) {
         let end = Instant::now() + Duration::from_secs(20);
@@ -142,12 +153,7 @@ impl Terminal {
             assert!(Instant::now() < end, "no {wanted}\n{}", self.shown());
             self.look();
         }
-        let begun = Instant::now();
-        while tcgetattr(&self.slave).expect("tcgetattr") != self.settings {
-            assert!(begun.elapsed() < Duration::from_secs(5), "not as it was");
-            sleep(Duration::from_millis(10));
-        }
-        self.look();
+        self.is_as_it_was(Duration::from_secs(5));
         assert!(!self.screen.screen().alternate_screen());
         assert!(!self.screen.screen().hide_cursor());
     }
