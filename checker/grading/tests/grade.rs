@@ -379,8 +379,12 @@ fn who_stops_it_is_told_how_far_it_is() {
     assert!(!below.is_empty());
     killpg(group, Signal::SIGINT).expect("kill");
     let output = stopped.wait_with_output().expect("wait");
-    assert_eq!(output.status.signal(), Some(Signal::SIGINT as i32));
-    let said = stderr(&output);
+    let (ended, said) = (output.status, stderr(&output));
+    assert_eq!(
+        ended.signal(),
+        Some(Signal::SIGINT as i32),
+        "{ended}: {said}"
+    );
     let last = said.lines().last().expect("a line");
     let told =
         (0..5).map(|n| format!("stopped; the same command goes on from {n} of 5"));
